@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PVC node toolkit. `make help` lists what can be made.
+VERSION := 0.1.0
+CC ?= gcc
+BUILD ?= build
+prefix ?= /usr
+sbindir ?= $(prefix)/sbin
+bindir ?= $(prefix)/bin
+libexecdir ?= $(prefix)/libexec/pvc
+unitdir ?= /lib/systemd/system
+mandir ?= $(prefix)/share/man
+
+PACKAGES := libsystemd libvirt yaml-0.1 libnftnl libmnl jansson libxml-2.0
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wpointer-arith -Wundef -Wvla -Werror
+CPPFLAGS += -D_GNU_SOURCE -DPVC_VERSION='"$(VERSION)"' -Ilib -include lib/base/banned.h $(shell pkg-config --cflags $(PACKAGES))
+CFLAGS ?= -O2 -g
+CFLAGS += -std=gnu17 $(WARNINGS) -fstack-protector-strong -fPIE -fno-common $(EXTRA_CFLAGS)
+ifeq ($(SANITIZE),)
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(EXTRA_LDFLAGS)
+# --as-needed: a program is linked with what it uses and nothing else; tests/bats/build.bats holds the list
+LDLIBS += $(shell pkg-config --libs $(PACKAGES)) -lzookeeper_st -lpthread -lm
+
+LIB_SOURCES := $(sort $(wildcard lib/*/*.c))
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY := $(BUILD)/libpvc.a
+PROGRAMS := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c)))))
+PROGRAM_FILES := $(PROGRAMS:%=$(BUILD)/bin/%)
+UNIT_TESTS := $(sort $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c)))
+
+.PHONY: all
+all: $(PROGRAM_FILES)
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
+$(LIBRARY): $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+define program_rule
+$(BUILD)/bin/$(1): $$(patsubst %.c,$(BUILD)/%.o,$$(sort $$(wildcard cmd/$(1)/*.c))) $(LIBRARY)
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+# A unit test may reach into one program's own files: `tests/unit/test_NAME.objects` lists them (cmd/pvc-x/y.c, one a line).
+test_objects = $(patsubst %.c,$(BUILD)/%.o,$(if $(wildcard tests/unit/$(1).objects),$(shell cat tests/unit/$(1).objects)))
+define test_rule
+$(BUILD)/tests/$(1): $(BUILD)/tests/unit/$(1).o $(call test_objects,$(1)) $(LIBRARY)
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
+endef
+$(foreach t,$(notdir $(UNIT_TESTS)),$(eval $(call test_rule,$(t))))
+
+$(BUILD)/%.o: %.c lib/base/banned.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# The unit tests under ASan and UBSan: the same rules in a build directory of their own.
+.PHONY: sanitize
+sanitize:
+	+$(MAKE) BUILD=build/asan SANITIZE=1 EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+	  EXTRA_LDFLAGS='-fsanitize=address,undefined' unit-tests
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
+	  $(DESTDIR)$(mandir)/man7 $(DESTDIR)$(mandir)/man8 $(DESTDIR)/etc/pvc
+	install -m 755 $(filter-out %/pvcctl,$(PROGRAM_FILES)) $(DESTDIR)$(sbindir)
+	install -m 755 $(filter %/pvcctl,$(PROGRAM_FILES)) $(DESTDIR)$(bindir)
+	install -m 644 $(wildcard systemd/*.service systemd/*.target) $(DESTDIR)$(unitdir)
+	for page in man/*.[1578]; do install -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/; done
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+.PHONY: help
+help:
+	@echo 'make            build everything into build/'
+	@echo 'make demo       a one-node cluster on this machine with a VM on it (make demo-down takes it away)'
+	@echo 'make test       all tests'
+	@echo 'make unit       unit tests'
+	@echo 'make sanitize   unit tests under ASan and UBSan'
+	@echo 'make lint       static checks of code, units, man pages and scripts'
+	@echo 'make bench      measurements'
+	@echo 'make deb        the Debian package'
+	@echo 'make install    into DESTDIR'

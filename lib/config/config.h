@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * config: /etc/pvc/pvcd.yaml. One table (config_keys) says of every key: path, type, unit, default, meaning, check; the
+ * loader, the error messages, the manual page's test and `pvcctl` read that table and nothing else.
+ */
+#pragma once
+
+#include "base/base.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/pvc/pvcd.yaml"
+
+enum config_address_kind {
+	CONFIG_ADDRESS_NONE,   /* None: no address */
+	CONFIG_ADDRESS_BY_ID,  /* the n-th host of the network, n from the host's name */
+	CONFIG_ADDRESS_STATIC, /* as written */
+};
+
+/* One of the three host networks: cluster.networks.X joined with system.configuration.networking.X. */
+struct config_network {
+	char *domain;                 /* or NULL */
+	struct ip_prefix network;     /* family 0 when the key is absent */
+	struct ip_prefix floating_ip; /* with prefix length */
+	struct ip_prefix gateway;     /* upstream only; family 0 for none */
+	char *device;
+	uint64_t mtu; /* bytes */
+	enum config_address_kind address_kind;
+	struct ip_prefix address; /* resolved, also for by-id; family 0 for none */
+};
+
+struct config_database {
+	char *host;
+	uint64_t port;
+	char *name, *user, *pass;
+};
+
+enum config_fence_action { CONFIG_FENCE_NONE, CONFIG_FENCE_MIGRATE };
+enum config_selector { CONFIG_SELECTOR_MEM, CONFIG_SELECTOR_LOAD, CONFIG_SELECTOR_VCPUS, CONFIG_SELECTOR_VMS };
+
+struct config {
+	char *path; /* file it was read from */
+
+	/* derived */
+	char *fqdn;          /* gethostname() */
+	char *node;          /* short host name: what ZooKeeper knows this node by */
+	uint64_t node_id;    /* last group of digits in the short host name, 1 if none */
+	bool is_coordinator; /* node is in coordinators */
+	char *servers;       /* coordinators as a ZooKeeper connection string "a:2181,b:2181" */
+
+	bool debug;
+	bool enable_hypervisor, enable_networking, enable_storage, enable_api;
+	struct strlist coordinators; /* "host" or "host:port" */
+	struct config_network upstream, cluster, storage;
+	struct config_database dns_database, metadata_database;
+
+	uint64_t keepalive_interval;  /* seconds */
+	uint64_t fence_intervals;     /* keepalive intervals; 0: never fence */
+	uint64_t suicide_intervals;   /* keepalive intervals; 0: never */
+	uint64_t vm_shutdown_timeout; /* seconds; our own optional key, default 180 */
+	enum config_fence_action successful_fence, failed_fence;
+	char *ipmi_host, *ipmi_user, *ipmi_pass; /* host: "<short>-lom.<domain>" when empty */
+	enum config_selector target_selector;
+
+	char *dynamic_directory, *log_directory, *console_log_directory;
+	bool file_logging, stdout_logging, log_colours, log_dates;
+	bool log_keepalives, log_keepalive_cluster_details, log_keepalive_storage_details;
+	uint64_t console_log_lines;
+	char *bridge_device;
+};
+
+/* The file to read: `option` when not NULL, else $PVCD_CONFIG_FILE, else CONFIG_PATH_DEFAULT. Borrowed. */
+const char *config_path(const char *option);
+/* Reads and checks everything; on failure *ret_error has every problem found, one line each: "FILE:LINE: KEY: what was
+ * expected, what was found". Unknown keys are named as errors. A file with passwords that others may read is refused.
+ * -EINVAL for wrong content, -EACCES for permissions, else -errno of reading. */
+int config_load(const char *path, struct config **ret, char **ret_error);
+/* For tests and tools: the same with the host's name given instead of gethostname(). */
+int config_load_as(const char *path, const char *fqdn, struct config **ret, char **ret_error);
+void config_free(struct config *config);
+static inline void config_freep(struct config **config) {
+	config_free(*config);
+}
+#define _cleanup_config_ _cleanup_(config_freep)
+
+const char *config_selector_name(enum config_selector selector); /* "mem"... */
+/* Makes the dynamic, log and console log directories, and those of ours below them that are missing (D82). */
+int config_make_directories(const struct config *config, char **ret_error);
+
+/* The table, for tools that document or complete keys. */
+struct config_key {
+	const char *path;     /* below pvc, e.g. "system.intervals.keepalive_interval" */
+	const char *type;     /* "bool", "integer", "text", "CIDR", ... */
+	const char *unit;     /* "s", "bytes"... or "" */
+	const char *fallback; /* default as text, or NULL when the key is required */
+	const char *needs;    /* function whose keys they are, e.g. "enable_networking", or NULL */
+	const char *meaning;
+};
+size_t config_key_count(void);
+struct config_key config_key_at(size_t index);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * host: systemd units (sd-bus), kernel settings, statistics of this machine, and the status files with which the
+ * daemons of one node tell each other figures. Blocking calls have a deadline; none of it is for the loop of a daemon
+ * except the /proc and status file functions.
+ */
+#pragma once
+
+#include "base/base.h"
+
+/* ---- units (unit.c) ---- */
+
+/* Starts (stops, restarts) a unit and waits for its job's result. -ENOENT: no such unit; -ETIMEDOUT; -EIO with the
+ * job's result ("failed", "dependency"...) in *ret_error; -ECONNREFUSED: no systemd. Already in that state is success.
+ */
+int host_unit_start(const char *unit, usec_t deadline, char **ret_error);
+int host_unit_stop(const char *unit, usec_t deadline, char **ret_error);
+int host_unit_restart(const char *unit, usec_t deadline, char **ret_error);
+/* ActiveState ("active", "inactive", "failed", "activating"...) and LoadState ("loaded", "not-found", "masked"); the
+ * caller frees both. */
+int host_unit_state(const char *unit, char **ret_active, char **ret_load, char **ret_error);
+
+/* ---- kernel settings (sysctl.c) ---- */
+
+/* key with dots ("net.ipv4.ip_forward"); a dot inside an interface name is written as '/', as sysctl(8) does. */
+int host_sysctl_read(const char *key, char **ret); /* without the newline; -ENOENT when the kernel has no such key */
+int host_sysctl_write(const char *key, const char *value);
+
+/* ---- statistics (stat.c) ---- */
+
+struct host_memory { /* MiB, as the reference's: used = total - free - buffers - cached (with reclaimable slab), free =
+			MemFree */
+	uint64_t total, used, free;
+};
+int host_memory_read(struct host_memory *ret);
+int host_load_read(char **ret); /* one-minute load as text, "0.42" */
+/* "8 6.1.0-1-amd64 GNU/Linux x86_64": logical CPUs, release, operating system, machine (data model, 4). The caller
+ * frees. */
+int host_static_data(char **ret);
+int host_boot_id(char **ret);
+
+/* ---- status files (status.c): DYNAMIC/status/NAME, "key=value" lines ---- */
+
+struct status_field {
+	const char *key;
+	const char *value; /* no newlines */
+};
+/* Atomic; stamped with CLOCK_BOOTTIME. Makes the directory. */
+int status_write(const char *dynamic_directory, const char *name, const struct status_field *fields, size_t count);
+struct status;
+/* -ENOENT when nobody wrote it (since boot). *ret_age: microseconds since it was written. */
+int status_read(const char *dynamic_directory, const char *name, struct status **ret, usec_t *ret_age);
+const char *status_get(const struct status *status, const char *key); /* borrowed, NULL when absent */
+void status_free(struct status *status);
+static inline void status_freep(struct status **status) {
+	status_free(*status);
+}
+/* The file "domains", written by pvc-watch-domains, read by pvc-keepalive and pvcctl: */
+#define STATUS_DOMAINS         "domains"
+#define STATUS_DOMAINS_LIBVIRT "libvirt"   /* "up" or "down: reason" */
+#define STATUS_DOMAINS_COUNT   "count"     /* active domains of libvirt, ours or not */
+#define STATUS_DOMAINS_MEMORY  "memalloc"  /* MiB of ours running here */
+#define STATUS_DOMAINS_VCPUS   "vcpualloc" /* of ours running here */
+#define STATUS_DOMAINS_RUNNING "running"   /* UUIDs of ours running here, single blanks between */

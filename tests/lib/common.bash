@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What bats tests and benchmarks share: real ZooKeeper on loopback, network namespaces, nodes with names of their own.
+# Everything that is made here is named pvct-<pid>-... and is removed by test_cleanup, also after a killed run (the next run
+# removes what belongs to processes that no longer live).
+# shellcheck shell=bash
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+export TOP
+export BUILD=${BUILD:-$TOP/build}
+export PATH=$BUILD/bin:$PATH:/usr/sbin:/sbin
+PYTHON=/usr/bin/python3 # Debian's own: the one that has python3-kazoo
+
+# test_begin: a directory of its own in $T, gone at test_cleanup. Call it in setup_file (or setup).
+test_begin() {
+	local stale pid
+	for stale in /tmp/pvct-*; do
+		[ -d "$stale" ] || continue
+		pid=${stale#/tmp/pvct-} pid=${pid%%-*}
+		[ -d "/proc/$pid" ] || _remove "$stale"
+	done
+	T=$(mktemp -d "/tmp/pvct-$$-XXXXXX")
+	export T
+	: >"$T/pids"
+	: >"$T/netns"
+}
+
+# remember PID...: these processes are ended by test_cleanup.
+remember() { printf '%s\n' "$@" >>"$T/pids"; }
+
+_remove() {
+	local pid ns
+	while read -r pid; do kill -KILL "$pid" 2>/dev/null || :; done <"$1/pids" 2>/dev/null
+	while read -r ns; do ip netns del "$ns" 2>/dev/null || :; done <"$1/netns" 2>/dev/null
+	rm -rf "$1"
+}
+
+test_cleanup() { [ -z "${T:-}" ] || _remove "$T"; }
+
+# wait_until SECONDS COMMAND...: tries every 50 ms until the command succeeds; says what did not become true.
+wait_until() {
+	local end=$((SECONDS + $1))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || {
+			echo "never became true: $*" >&2
+			return 1
+		}
+		read -r -t 0.05 <> <(:) || :
+	done
+}
+
+# ---- ZooKeeper: a real server of its own on loopback; $ZK is its address. ------------------------------------
+
+# zk_start [PORT]: starts the server (again, with the data it had) and waits until it serves. Default: a free port.
+zk_start() {
+	local port=${1:-${ZK_PORT:-}}
+	[ -n "$port" ] || port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	mkdir -p "$T/zk"
+	cat >"$T/zk/zoo.cfg" <<-E
+		tickTime=500
+		dataDir=$T/zk/data
+		clientPortAddress=127.0.0.1
+		clientPort=$port
+		maxClientCnxns=0
+		admin.enableServer=false
+		4lw.commands.whitelist=*
+	E
+	${ZK_NETNS:+ip netns exec "$ZK_NETNS"} java -Xms32m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+		-cp '/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar' \
+		org.apache.zookeeper.server.ZooKeeperServerMain "$T/zk/zoo.cfg" >>"$T/zk/log" 2>&1 3>&- &
+	ZK_PID=$! ZK_PORT=$port ZK=127.0.0.1:$port
+	export ZK ZK_PID ZK_PORT
+	remember "$ZK_PID"
+	wait_until 120 zk_serves
+}
+zk_serves() { ${ZK_NETNS:+ip netns exec "$ZK_NETNS"} bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf srvr >&3 && grep -q "^Mode:" <&3' "$ZK_PORT"; }
+# zk_stop: as a crash does.
+zk_stop() {
+	kill -KILL "$ZK_PID"
+	wait "$ZK_PID" 2>/dev/null || :
+}
+# zk get|set|create|rm|ls|tree|stat|exists PATH [VALUE]: an independent client (kazoo).
+zk() { ${ZK_NETNS:+ip netns exec "$ZK_NETNS"} $PYTHON "$TOP/tests/lib/zk.py" "$ZK" "$@"; }
+
+# ---- nodes -----------------------------------------------------------------------------------------------------
+
+# netns_make NAME: a network namespace with loopback up; its full name is in $NETNS.
+netns_make() {
+	NETNS=pvct-$$-$1
+	export NETNS
+	ip netns add "$NETNS"
+	echo "$NETNS" >>"$T/netns"
+	ip -n "$NETNS" link set lo up
+}
+
+# as_node NAME COMMAND...: with that host name (in $NETNS when set): what config_load() takes the node's name from.
+as_node() {
+	local name=$1
+	shift
+	${NETNS:+ip netns exec "$NETNS"} unshare --uts sh -c 'hostname "$0" && exec "$@"' "$name" "$@"
+}
+
+# write_config FILE [sed expression]...: a complete, valid pvcd.yaml below $T with the test's ZooKeeper, mode 0600.
+write_config() {
+	local file=$1
+	shift
+	sed -e "s|@T@|$T|g" -e "s|@ZK@|${ZK:-127.0.0.1:2181}|g" "$TOP/tests/lib/pvcd.yaml" >"$file"
+	local e
+	for e in "$@"; do sed -i -e "$e" "$file"; done
+	chmod 600 "$file"
+}

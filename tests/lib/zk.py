@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An independent look into ZooKeeper for tests: zk.py HOST:PORT get|set|create|rm|ls|tree|stat|exists PATH [VALUE]"""
+import logging
+import sys
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+logging.disable(logging.CRITICAL)
+server, verb, path = sys.argv[1:4]
+value = sys.argv[4].encode() if len(sys.argv) > 4 else b""
+client = KazooClient(hosts=server, timeout=10)
+client.start(timeout=30)
+
+
+def show(where):
+    data, _ = client.get(where)
+    print("%s = %s" % (where, data.decode("utf-8", "backslashreplace")))
+    for child in sorted(client.get_children(where)):
+        show(where.rstrip("/") + "/" + child)
+
+
+try:
+    if verb == "get":
+        sys.stdout.write(client.get(path)[0].decode("utf-8", "backslashreplace"))
+    elif verb == "set":
+        client.set(path, value)
+    elif verb == "create":
+        client.create(path, value, makepath=True)
+    elif verb == "rm":
+        client.delete(path, recursive=True)
+    elif verb == "ls":
+        print("\n".join(sorted(client.get_children(path))))
+    elif verb == "tree":
+        show(path)
+    elif verb == "stat":
+        s = client.exists(path)
+        print("version=%d mzxid=%d children=%d owner=%d" % (s.version, s.mzxid, s.numChildren, s.ephemeralOwner))
+    elif verb == "exists":
+        sys.exit(0 if client.exists(path) else 1)
+    else:
+        sys.exit("unknown verb " + verb)
+except NoNodeError:
+    sys.exit("no such key: " + path)
+finally:
+    client.stop()
