@@ -20,7 +20,7 @@ struct loop;
 struct loop_options {
 	/* SIGTERM, SIGINT or SIGQUIT came (once): begin to stop; call loop_exit() when done. NULL: exit 0 at once. */
 	void (*on_stop)(struct loop *loop, void *userdata);
-	/* SIGHUP came; NULL: nothing but what loop.c does itself (log_reopen()). */
+	/* SIGHUP came: log_reopen() and what else the program wants. NULL: nothing. */
 	void (*on_reload)(struct loop *loop, void *userdata);
 	void *userdata;
 };
@@ -49,7 +49,8 @@ int event_timer(sd_event *event, sd_event_source **source, usec_t delay, sd_even
 /* ---- worker threads (workers.c) ---- */
 
 struct workers;
-/* `max` threads at the most, started as needed. Jobs over that wait in order. */
+/* `max` threads at the most, started as needed; jobs over that wait in order. A thread that is stuck past its job's
+ * deadline gets a substitute, `max` of them at the most. */
 int workers_new(struct workers **ret, sd_event *event, unsigned max);
 /* Waits for no running job: their results are dropped, `free_arg` is called when a thread returns; a thread that hangs
  * is left behind. */
