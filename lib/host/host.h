@@ -11,13 +11,33 @@
 /* ---- units (unit.c) ---- */
 
 /* Starts (stops, restarts) a unit and waits for its job's result. -ENOENT: no such unit; -ETIMEDOUT; -EIO with the
- * job's result ("failed", "dependency"...) in *ret_error; -ECONNREFUSED: no systemd. Already in that state is success.
+ * job's result ("failed", "dependency"...) in *ret_error; -EPERM: the unit is masked; -EACCES: not allowed;
+ * -ECONNREFUSED: no systemd. Already in that state is success. The texts name the unit and what the operator can do.
  */
 int host_unit_start(const char *unit, usec_t deadline, char **ret_error);
 int host_unit_stop(const char *unit, usec_t deadline, char **ret_error);
 int host_unit_restart(const char *unit, usec_t deadline, char **ret_error);
-/* ActiveState ("active", "inactive", "failed", "activating"...) and LoadState ("loaded", "not-found", "masked"); the
- * caller frees both. */
+
+enum host_unit_verb { HOST_UNIT_START, HOST_UNIT_STOP, HOST_UNIT_RESTART };
+struct host_unit_job {
+	const char *unit;
+	enum host_unit_verb verb;
+	int result;  /* out: 0 or one of the above */
+	char *error; /* out: the sentence for a result < 0; the caller frees */
+};
+/* The same for several units at once: all are asked for first, then all results are awaited. Returns 0 when every
+ * result is 0, else the first result that is not; each job has its own. */
+int host_units_run(struct host_unit_job *jobs, size_t count, usec_t deadline);
+
+struct host_unit_state {
+	char *active; /* ActiveState: "active", "inactive", "failed", "activating"... */
+	char *sub;    /* SubState: "running", "exited", "dead"... */
+	char *load;   /* LoadState: "loaded", "not-found", "masked"... */
+};
+void host_unit_state_free(struct host_unit_state *state); /* frees what it holds */
+#define _cleanup_unit_state_ _cleanup_(host_unit_state_free)
+int host_unit_query(const char *unit, usec_t deadline, struct host_unit_state *ret, char **ret_error);
+/* ActiveState and LoadState alone; the caller frees both. Waits for the answer five seconds at the most. */
 int host_unit_state(const char *unit, char **ret_active, char **ret_load, char **ret_error);
 
 /* ---- kernel settings (sysctl.c) ---- */
@@ -33,7 +53,10 @@ struct host_memory { /* MiB, as the reference's: used = total - free - buffers -
 	uint64_t total, used, free;
 };
 int host_memory_read(struct host_memory *ret);
-int host_load_read(char **ret); /* one-minute load as text, "0.42" */
+int host_load_read(char **ret); /* one-minute load as text, "0.42"; the caller frees */
+/* The same from another file than /proc/meminfo and /proc/loadavg; -EBADMSG when it is not of that form. */
+int host_memory_read_from(const char *path, struct host_memory *ret);
+int host_load_read_from(const char *path, char **ret);
 /* "8 6.1.0-1-amd64 GNU/Linux x86_64": logical CPUs, release, operating system, machine (data model, 4). The caller
  * frees. */
 int host_static_data(char **ret);
@@ -48,7 +71,8 @@ struct status_field {
 /* Atomic; stamped with CLOCK_BOOTTIME. Makes the directory. */
 int status_write(const char *dynamic_directory, const char *name, const struct status_field *fields, size_t count);
 struct status;
-/* -ENOENT when nobody wrote it (since boot). *ret_age: microseconds since it was written. */
+/* -ENOENT when nobody wrote it (since boot); -EBADMSG when it is no status file. *ret_age (or NULL): microseconds since
+ * it was written, time asleep included. */
 int status_read(const char *dynamic_directory, const char *name, struct status **ret, usec_t *ret_age);
 const char *status_get(const struct status *status, const char *key); /* borrowed, NULL when absent */
 void status_free(struct status *status);
