@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * net: links, addresses and routes of this network namespace, through rtnetlink (libmnl).
+ *
+ * Every change waits for the kernel's acknowledgement (microseconds, so daemons may call it from their loop). On
+ * failure *ret_error holds the kernel's own words: the errno's text and, where the kernel sent one, the extended
+ * acknowledgement ("mtu greater than device maximum"); the caller says what it attempted. Dumps that the kernel marks
+ * as interrupted (something changed meanwhile) are read again, so what is returned was true at one time.
+ *
+ * Links are named by index (ifindex) as the kernel does; net_link_find() and net_link_by_name() translate.
+ */
+#pragma once
+
+#include "base/base.h"
+
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+/* ---- socket (socket.c) ---- */
+
+struct net; /* one socket; not thread-safe */
+int net_open(struct net **ret, char **ret_error);
+void net_close(struct net *net);
+static inline void net_closep(struct net **net) {
+	net_close(*net);
+}
+#define _cleanup_net_ _cleanup_(net_closep)
+
+/* A socket that hears of changes of links, addresses and routes, for net_monitor_wait() and for a loop. Requests
+ * need a socket of their own. */
+int net_monitor_open(struct net **ret, char **ret_error);
+int net_monitor_fd(const struct net *monitor);
+/* Waits until something changed since the last call (1) or the deadline passed (0). Open the monitor before the state
+ * is read, then nothing is missed. */
+int net_monitor_wait(struct net *monitor, usec_t deadline);
+
+/* ---- links (link.c) ---- */
+
+#define NET_MAC_LENGTH 6
+
+struct net_link {
+	int index;
+	char name[IFNAMSIZ];
+	char kind[32];             /* "bridge", "veth", "vxlan", "tun"...; "" for hardware */
+	unsigned mtu;              /* bytes */
+	unsigned min_mtu, max_mtu; /* what the driver takes; 0: it does not say */
+	bool up;                   /* somebody wants it up (IFF_UP) */
+	bool running;              /* and it has a carrier (IFF_RUNNING) */
+	bool loopback;
+	int master; /* index of the bridge, bond... that it is a port of, or 0 */
+	int parent; /* index of the link below (VLAN, VXLAN, macvlan) or the veth's other end, or 0 */
+	bool has_mac;
+	uint8_t mac[NET_MAC_LENGTH];
+	int address_mode;       /* IN6_ADDR_GEN_MODE_*, or -1 where there is no IPv6 */
+	bool stp;               /* bridges: the spanning tree is on */
+	unsigned forward_delay; /* bridges: in 1/100 s */
+};
+struct net_links {
+	struct net_link *items;
+	size_t count;
+};
+int net_links_read(struct net *net, struct net_links *ret, char **ret_error);
+void net_links_free(struct net_links *links);
+#define _cleanup_net_links_ _cleanup_(net_links_free)
+const struct net_link *net_link_find(const struct net_links *links, const char *name); /* NULL: no such link */
+const struct net_link *net_link_at(const struct net_links *links, int index);          /* NULL: no such link */
+/* One link, fresh from the kernel. -ENODEV when there is none of that name. */
+int net_link_by_name(struct net *net, const char *name, struct net_link *ret, char **ret_error);
+
+/* A bridge without spanning tree and without forwarding delay, not yet up. mac may be NULL: then the kernel makes one
+ * and changes it as ports come and go. mtu 0: the kernel's default. -EEXIST: a link of that name exists. */
+int net_bridge_create(struct net *net, const char *name, const uint8_t *mac, unsigned mtu, char **ret_error);
+int net_bridge_set_timing(struct net *net, int index, bool stp, unsigned forward_delay, char **ret_error);
+int net_link_set_up(struct net *net, int index, bool up, char **ret_error);
+int net_link_set_mtu(struct net *net, int index, unsigned mtu, char **ret_error);
+int net_link_set_mac(struct net *net, int index, const uint8_t mac[NET_MAC_LENGTH], char **ret_error);
+int net_link_set_master(struct net *net, int index, int master, char **ret_error); /* master 0: none */
+int net_link_set_address_mode(struct net *net, int index, uint8_t mode, char **ret_error);
+int net_link_delete(struct net *net, int index, char **ret_error); /* 0 also when it is gone already */
+
+/* ---- addresses (address.c) ---- */
+
+#define NET_FOREVER UINT32_MAX
+
+struct net_address {
+	int index;                 /* of the link */
+	struct ip_prefix local;    /* the host's address with the length of its network */
+	struct ip_prefix peer;     /* point-to-point: the other end; family 0 for none */
+	struct in_addr broadcast;  /* IPv4; 0 for none */
+	uint32_t flags;            /* IFA_F_* */
+	uint8_t scope;             /* RT_SCOPE_* */
+	uint32_t metric;           /* of the network's route; 0: the kernel's default */
+	uint32_t valid, preferred; /* seconds left, NET_FOREVER for no limit */
+};
+struct net_addresses {
+	struct net_address *items;
+	size_t count;
+};
+/* All of both families, in the kernel's order (IPv4: a primary address before its secondary ones). */
+int net_addresses_read(struct net *net, struct net_addresses *ret, char **ret_error);
+void net_addresses_free(struct net_addresses *addresses);
+#define _cleanup_net_addresses_ _cleanup_(net_addresses_free)
+
+/* An address as `ip address add` makes it: scope global, no broadcast, for ever. */
+struct net_address net_address_of(const struct ip_prefix *ip);
+bool net_address_is_link_local(const struct net_address *address); /* fe80::/10: the kernel's own, one per link */
+/* Adds it, or gives the one that is there these lifetimes. */
+int net_address_add(struct net *net, const struct net_address *address, char **ret_error);
+int net_address_remove(struct net *net, const struct net_address *address, char **ret_error); /* gone already: 0 */
+
+/* ---- routes (route.c) ---- */
+
+#define NET_HOPS_MAX 16
+
+struct net_route {
+	int family;
+	uint32_t table;               /* RT_TABLE_MAIN... */
+	struct ip_prefix destination; /* prefix 0: default route */
+	struct ip_prefix gateway;     /* family 0: on link; may be of another family than the route */
+	struct ip_prefix source;      /* preferred source address; family 0: none */
+	int index;                    /* of the link; 0: none, or several hops */
+	uint32_t metric;
+	uint8_t protocol; /* RTPROT_*: who made it */
+	uint8_t scope, type, tos;
+	uint32_t flags;     /* of RTNH_F_ONLINK only */
+	uint32_t expires;   /* seconds left, 0: never */
+	uint8_t preference; /* IPv6 router preference (RFC 4191) */
+	/* A route with several hops, an encapsulation or such: it can be read, not written. hops: their links;
+	 * hop_count may be greater than NET_HOPS_MAX. */
+	bool complex;
+	int hops[NET_HOPS_MAX];
+	size_t hop_count;
+	uint8_t *metrics; /* RTA_METRICS as the kernel gave it (mtu, window...), or NULL; owned by the list */
+	size_t metrics_length;
+};
+struct net_routes {
+	struct net_route *items;
+	size_t count;
+};
+/* Of one table, or with table 0 of all but the kernel's "local" one; both families, in the kernel's order. */
+int net_routes_read(struct net *net, uint32_t table, struct net_routes *ret, char **ret_error);
+void net_routes_free(struct net_routes *routes);
+#define _cleanup_net_routes_ _cleanup_(net_routes_free)
+
+bool net_route_is_default(const struct net_route *route);
+/* The same place in the table: family, table, destination, type of service and metric. IPv4 has a list there, of which
+ * the first counts; IPv6 joins those with gateways to one route with several hops. */
+bool net_route_same_place(const struct net_route *a, const struct net_route *b);
+
+enum net_route_mode {
+	NET_ROUTE_ADD,     /* -EEXIST when there is one in its place */
+	NET_ROUTE_APPEND,  /* behind those in its place; the very same one again is no error */
+	NET_ROUTE_REPLACE, /* at once instead of the first in its place, or added */
+};
+int net_route_add(struct net *net, const struct net_route *route, enum net_route_mode mode, char **ret_error);
+int net_route_remove(struct net *net, const struct net_route *route, char **ret_error); /* gone already: 0 */
