@@ -71,10 +71,56 @@ sanitize:
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
 	  $(DESTDIR)$(mandir)/man7 $(DESTDIR)$(mandir)/man8 $(DESTDIR)/etc/pvc
-	install -m 755 $(filter-out %/pvcctl,$(PROGRAM_FILES)) $(DESTDIR)$(sbindir)
-	install -m 755 $(filter %/pvcctl,$(PROGRAM_FILES)) $(DESTDIR)$(bindir)
-	install -m 644 $(wildcard systemd/*.service systemd/*.target) $(DESTDIR)$(unitdir)
-	for page in man/*.[1578]; do install -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/; done
+	for program in $(filter-out %/pvcctl,$(PROGRAM_FILES)); do install -m 755 $$program $(DESTDIR)$(sbindir) || exit 1; done
+	for program in $(filter %/pvcctl,$(PROGRAM_FILES)); do install -m 755 $$program $(DESTDIR)$(bindir) || exit 1; done
+	for unit in $(wildcard systemd/*.service systemd/*.target); do install -m 644 $$unit $(DESTDIR)$(unitdir) || exit 1; done
+	for page in $(wildcard man/*.[1578]); do install -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/ || exit 1; done
+
+# ---- the package, tests and the demonstration ------------------------------------------------------------------------
+
+# Built in a copy of the sources; the objects stay in build/debian, so a second run compiles only what changed.
+.PHONY: deb
+deb:
+	@rm -rf build/deb && mkdir -p build/deb/src build/debian
+	@tar -c --exclude=./build --exclude=./.git . | tar -x -C build/deb/src
+	+@cd build/deb/src && DEB_BUILD_OPTIONS='nocheck noautodbgsym parallel=2 $(DEB_BUILD_OPTIONS)' PVC_BUILD=$(CURDIR)/build/debian \
+	  dpkg-buildpackage -b -us -uc -nc -j2 >../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; }
+	@rm -rf build/deb/src
+	@ls build/deb/*.deb
+
+.PHONY: setup
+setup:
+	tests/setup
+
+.PHONY: unit
+unit:
+	tests/run unit
+
+.PHONY: test
+test:
+	tests/run
+
+.PHONY: lint
+lint:
+	tests/run lint
+
+.PHONY: bench
+bench:
+	tests/bench/run
+
+.PHONY: demo
+demo:
+	@./demo
+
+.PHONY: demo-down
+demo-down:
+	@./demo down
+
+# The cached node image, guest and package layers (750 MB); the next demo or test builds them again.
+.PHONY: clean-lab
+clean-lab: demo-down
+	tests/lab/lab gc
+	rm -rf --one-file-system /var/tmp/pvc-lab
 
 .PHONY: clean
 clean:
@@ -84,10 +130,12 @@ clean:
 help:
 	@echo 'make            build everything into build/'
 	@echo 'make demo       a one-node cluster on this machine with a VM on it (make demo-down takes it away)'
-	@echo 'make test       all tests'
+	@echo 'make setup      install the Debian packages that building and testing need (as root)'
+	@echo 'make test       all tests (installs what they need; as root)'
 	@echo 'make unit       unit tests'
 	@echo 'make sanitize   unit tests under ASan and UBSan'
 	@echo 'make lint       static checks of code, units, man pages and scripts'
 	@echo 'make bench      measurements'
 	@echo 'make deb        the Debian package'
 	@echo 'make install    into DESTDIR'
+	@echo 'make clean-lab  forget the cached node image'
