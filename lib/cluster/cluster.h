@@ -89,3 +89,65 @@ int select_target(const struct select_node *nodes, size_t count, const struct se
 /* Parses a figure as the keys hold it: SELECT_UNKNOWN / NAN for anything that is not a number. */
 int64_t select_figure(const char *text);
 double select_load(const char *text);
+
+/* ---- what to do with one virtual machine on this node (vm.c) ---- */
+
+enum vm_owner {
+	VM_NOBODYS, /* its key `node` is missing or empty: nobody knows where it belongs, so nobody touches it */
+	VM_MINE,    /* node is this node */
+	VM_OTHERS,  /* node is another node */
+	VM_OWNER_COUNT
+};
+
+/* What libvirt has of it here. */
+enum vm_here {
+	VM_HERE_UNKNOWN, /* libvirt was not asked yet or does not answer */
+	VM_HERE_ABSENT,  /* no process: not known, defined but off */
+	VM_HERE_RUNNING, /* running, or on its way down (then another event follows) */
+	VM_HERE_PAUSED,  /* a process that does not run: paused, suspended, incoming migration */
+	VM_HERE_CRASHED, /* the guest crashed and its process was kept */
+	VM_HERE_COUNT
+};
+
+/* What this node is doing with it. */
+enum vm_phase {
+	VM_PHASE_IDLE,
+	VM_PHASE_ASKED,     /* the guest was asked to shut down and has time left */
+	VM_PHASE_OVERDUE,   /* ... and its time is over */
+	VM_PHASE_RECEIVING, /* another node may be sending it here */
+	VM_PHASE_BUSY,      /* an action is under way; when it ends everything is looked at again (D35) */
+	VM_PHASE_COUNT
+};
+
+enum vm_action {
+	VM_DO_NOTHING, /* all is as it should be, or it is not ours to change */
+	VM_DO_KEEP,    /* it runs as it should: watch its console, count it as running */
+	VM_DO_START,   /* create it from its XML; on failure write `fail` and the reason */
+	VM_DO_ASK,     /* ask the guest to shut down; then it is looked at again, by VM_PHASE_OVERDUE at the latest */
+	VM_DO_DESTROY, /* end its process, write nothing; then it is looked at again */
+	VM_DO_WRITE_START, /* write `start`, if the word is still the one that led here */
+	VM_DO_WRITE_STOP,  /* the same with `stop` */
+	VM_DO_SEND,        /* live migration out */
+	VM_DO_RECEIVE,     /* live migration in: the sender acts */
+	VM_DO_WAIT,        /* not now: look again when the present action ends */
+	VM_ACTION_COUNT
+};
+
+struct vm_view {
+	enum vm_owner owner;
+	enum vm_here here;
+	enum vm_state wanted;
+	enum vm_phase phase;
+};
+/* The matrix of data model 5.2 as one table (in vm.c, with the reasons). Every input has an answer. Actions do not
+ * follow each other by plan: a restart is `ask` while it runs, `write start` when it is off, `start` then, each decided
+ * anew from what is the case. So an action that is interrupted, by a newer word or by kill -9, leaves nothing behind.
+ */
+enum vm_action vm_decide(const struct vm_view *view);
+const char *vm_action_name(enum vm_action action);
+const char *vm_here_name(enum vm_here here);
+
+/* How long to wait before a guest that ended by itself is started again (microseconds from its last start), given how
+ * many of its runs in a row were shorter than VM_SHORT_RUN: none, then 5, 10, 20, 40, 60 s. */
+#define VM_SHORT_RUN (30 * USEC_PER_SEC)
+usec_t vm_restart_pause(unsigned short_runs);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of virt share. */
+#pragma once
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+
+#include "virt/virt.h"
+
+enum note_kind {
+	NOTE_UP,       /* connection opened; conn is handed over */
+	NOTE_FAILED,   /* it could not be opened */
+	NOTE_DOWN,     /* connection `generation` was lost */
+	NOTE_EVENT,    /* of a domain */
+	NOTE_RETURNED, /* a call that was late has come back */
+};
+
+struct note {
+	struct note *next;
+	enum note_kind kind;
+	virConnectPtr conn;
+	int event_id;
+	uint64_t generation;
+	char *text;
+	struct virt_event event;
+	struct call *call;
+};
+
+/* From libvirt's threads and the workers to the loop. Counted, because both may outlive the struct virt. */
+struct post {
+	pthread_mutex_t lock;
+	unsigned references;
+	int fd; /* eventfd */
+	bool closed;
+	struct note *first, **last;
+};
+int post_new(struct post **ret);
+struct post *post_ref(struct post *post);
+void post_unref(void *post); /* a virFreeCallback */
+/* Takes the note, also on failure. -ESHUTDOWN once closed: then the note's contents are the caller's again. */
+int post_put(struct post *post, const struct note *note);
+struct note *post_take(struct post *post); /* the caller frees it and its text */
+void post_close(struct post *post);
+
+struct virt {
+	struct virt_options options;
+	char *uri;
+	sd_event *event;
+	sd_event_source *wake, *retry;
+	struct workers *workers;
+	struct post *post;
+	virConnectPtr conn; /* NULL while down */
+	int event_id;
+	uint64_t generation; /* of the connection or attempt */
+	uint64_t serial;
+	usec_t pause; /* before the next attempt */
+	bool reported;
+};
+
+/* connection.c */
+int connection_open(struct virt *virt);
+void connection_drop(struct virt *virt);
+/* call.c */
+void call_returned(struct virt *virt, struct call *call); /* calls done() and frees */
+void call_free(struct call *call);
+/* loop.c: libvirt's own loop on its thread, once a process */
+int virt_loop_start(void);
+/* A printable copy of libvirt's last error on this thread. */
+char *virt_last_message(void);
