@@ -151,3 +151,35 @@ const char *vm_here_name(enum vm_here here);
  * many of its runs in a row were shorter than VM_SHORT_RUN: none, then 5, 10, 20, 40, 60 s. */
 #define VM_SHORT_RUN (30 * USEC_PER_SEC)
 usec_t vm_restart_pause(unsigned short_runs);
+
+/* ---- heartbeat (heartbeat.c): what pvc-keepalive decides ---- */
+
+/* May a heartbeat turn the daemonstate `present` into `run`? From init, dead and anything unknown, never from shutdown
+ * or stop (those end a node's life on purpose), and never when this program itself is `stopping`. */
+bool heartbeat_claims_run(enum daemon_state present, bool stopping);
+
+/* When the next heartbeat is due (CLOCK_MONOTONIC): the first multiple of `interval` after `first` that is later than
+ * `now`. No drift: late ticks do not move the later ones; missed ticks are skipped, *ret_missed (or NULL) says how many
+ * since `previous`, the tick that was due last. */
+usec_t heartbeat_next(usec_t first, usec_t interval, usec_t previous, usec_t now, uint64_t *ret_missed);
+
+enum heartbeat_step {
+	HEARTBEAT_WAIT,  /* a commit or a read is under way, or there is no connection: its end brings the next step */
+	HEARTBEAT_READ,  /* the keys' versions are not known: read them first */
+	HEARTBEAT_WRITE, /* commit the figures on the versions that are known */
+};
+struct heartbeat_view {
+	bool connected;
+	bool busy;           /* a read or a commit has not ended yet */
+	bool versions_known; /* every version since the last commit is known: nothing was lost, nobody else wrote */
+};
+enum heartbeat_step heartbeat_step(const struct heartbeat_view *view);
+
+/* How far figures that pvc-watch-domains published can be trusted. */
+enum heartbeat_figures {
+	FIGURES_FRESH,
+	FIGURES_STALE,   /* older than HEARTBEAT_STALE_INTERVALS keepalive intervals: published all the same */
+	FIGURES_MISSING, /* none since boot, or not readable: the last known stay */
+};
+#define HEARTBEAT_STALE_INTERVALS 3 /* the publisher may miss two rounds before anybody is told */
+enum heartbeat_figures heartbeat_figures(bool readable, usec_t age, usec_t interval);

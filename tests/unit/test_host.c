@@ -179,7 +179,7 @@ static void a_status_that_would_break_the_file_is_refused(void **state) {
 }
 
 /* Writes DIR/status/x as `text` with the present boot for @B and the present time plus `later` for @T. */
-static __attribute__((noipa)) void write_raw(const char *dir, const char *format, usec_t later) {
+static void write_raw(const char *dir, const char *format, usec_t later) {
 	_cleanup_free_ char *boot = NULL, *directory = str_printf("%s/status", dir);
 	_cleanup_free_ char *path = str_printf("%s/status/x", dir);
 	_cleanup_strbuf_ struct strbuf text = {0};
@@ -187,12 +187,17 @@ static __attribute__((noipa)) void write_raw(const char *dir, const char *format
 	assert_int_equal(host_boot_id(&boot), 0);
 	assert_int_equal(dir_make(directory, 0755), 0);
 	for (const char *p = format; *p; p++) {
-		if (p[0] == '@' && p[1] == 'B' && p++)
-			assert_int_equal(strbuf_puts(&text, boot), 0);
-		else if (p[0] == '@' && p[1] == 'T' && p++)
-			assert_int_equal(strbuf_addf(&text, "%llu", (unsigned long long)(now_boottime() + later)), 0);
+		int r;
+
+		if (str_starts(p, "@B"))
+			r = strbuf_puts(&text, boot);
+		else if (str_starts(p, "@T"))
+			r = strbuf_addf(&text, "%llu", (unsigned long long)(now_boottime() + later));
 		else
-			assert_int_equal(strbuf_add(&text, p, 1), 0);
+			r = strbuf_add(&text, p, 1);
+		assert_int_equal(r, 0);
+		if (str_starts(p, "@B") || str_starts(p, "@T"))
+			p++;
 	}
 	assert_int_equal(file_write_atomic(path, text.data ? text.data : "", text.length, 0644), 0);
 }
