@@ -27,6 +27,15 @@ static bool is_missing(const struct service *service) {
 	       !(service->kind->optional && str_equal(service->state.load, "not-found"));
 }
 
+/* Without systemd the states are unknown and nothing can be started: said once. */
+static bool bus_complaint(const struct service *services) {
+	const char *error = services_bus_error(services);
+
+	if (error)
+		log_error("%s", error);
+	return error != NULL;
+}
+
 static int complain(const struct service *services) {
 	int code = EXIT_OK;
 
@@ -46,6 +55,7 @@ static int run_status(struct service *services, const struct config *config, con
 	int r;
 
 	services_look(services, config, deadline_after(STATUS_LIMIT));
+	(void)bus_complaint(services); /* what answers and what does not can be told all the same */
 	if (options->check)
 		return complain(services);
 	r = str_equal(options->format, "json") ? report_json(services, config) : report_text(services, config);
@@ -79,11 +89,11 @@ static int run_dry(struct service *services, const struct config *config) {
 		       s->answers        ? s->detail
 		       : s->state.active ? s->state.active
 					 : "state unknown");
-		if (!s->state.active && !s->answers) {
-			log_error("%s", s->state_error);
+		if (!s->state.active && !s->answers)
 			code = EXIT_UNAVAILABLE;
-		}
 	}
+	if (code != EXIT_OK)
+		(void)bus_complaint(services);
 	return code;
 }
 
@@ -106,7 +116,9 @@ static int run_start(struct service *services, const struct config *config, usec
 		else if (code == EXIT_OK)
 			code = EXIT_FAILED;
 	}
-	return code == EXIT_OK ? EXIT_SYSTEM : code;
+	if (code == EXIT_UNAVAILABLE)
+		(void)bus_complaint(services);
+	return code == EXIT_OK ? EXIT_SYSTEM : code; /* failed without a failed service: out of memory */
 }
 
 static int usage(const char *what, const char *word) {

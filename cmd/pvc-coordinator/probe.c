@@ -35,15 +35,18 @@ static ssize_t exchange_any(const struct ip_prefix *addresses, size_t count, uin
 		char ip[IP_PREFIX_TEXT];
 		_cleanup_free_ char *where = NULL;
 		_cleanup_close_ int fd = -1;
+		ssize_t n;
 
 		if (addresses[i].family == 0)
 			continue;
 		fd = probe_connect_local(&addresses[i], port, deadline);
-		if (fd == -EADDRNOTAVAIL && result != -EADDRNOTAVAIL)
-			continue; /* an address not up yet says less than the refusal on another */
-		result = fd < 0 ? fd : probe_exchange(fd, request, strlen(request), reply, size, enough, deadline);
-		if (result >= 0)
-			return result;
+		n = fd < 0 ? fd : probe_exchange(fd, request, strlen(request), reply, size, enough, deadline);
+		if (n >= 0)
+			return n;
+		/* the first failure is told, unless a later one says more than that nobody listens there */
+		if (result != -EADDRNOTAVAIL && (n == -EADDRNOTAVAIL || n == -ECONNREFUSED))
+			continue;
+		result = n;
 		ip_prefix_format(&addresses[i], false, ip);
 		where = str_printf("port %u on %s", port, ip);
 		(void)no_answer(ret_detail, (int)result, where ? where : ip);

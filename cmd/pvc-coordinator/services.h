@@ -67,6 +67,8 @@ void services_look(struct service *services, const struct config *config, usec_t
 size_t services_start(struct service *services, const struct config *config, usec_t deadline);
 /* What is wrong with a wanted service that does not answer, as a sentence with what to do; the caller frees. */
 char *service_complaint(const struct service *service);
+/* Why the states are unknown, or NULL when they are known; borrowed. The same for all, so it is told once. */
+const char *services_bus_error(const struct service *services);
 
 /* ---- report.c ---- */
 

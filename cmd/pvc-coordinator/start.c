@@ -23,8 +23,7 @@ char *service_complaint(const struct service *service) {
 	if (service->failure_text)
 		return strdup(service->failure_text);
 	if (service->state_error)
-		return str_printf("%s does not answer (%s), and systemd cannot be asked: %s", service->unit, detail,
-				  service->state_error);
+		return str_printf("%s does not answer: %s", service->unit, detail);
 	if (str_equal(service->state.load, "not-found"))
 		return str_printf("%s does not exist: install package %s", service->unit, service->kind->package);
 	if (str_equal(service->state.load, "masked"))
@@ -32,6 +31,13 @@ char *service_complaint(const struct service *service) {
 				  service->unit, service->unit);
 	return str_printf("%s is %s (%s), but does not answer: %s: see 'journalctl -u %s'", service->unit,
 			  service->state.active, service->state.sub, detail, service->unit);
+}
+
+const char *services_bus_error(const struct service *services) {
+	for (size_t i = 0; i < service_kind_count; i++)
+		if (services[i].wanted && services[i].state_error)
+			return services[i].state_error;
+	return NULL;
 }
 
 static void fail(struct service *service, int error) {
