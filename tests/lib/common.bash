@@ -16,6 +16,7 @@ test_begin() {
 	for stale in /tmp/pvct-*; do
 		[ -d "$stale" ] || continue
 		pid=${stale#/tmp/pvct-} pid=${pid%%-*}
+		case $pid in '' | *[!0-9]*) continue ;; esac # somebody else's
 		[ -d "/proc/$pid" ] || _remove "$stale"
 	done
 	T=$(mktemp -d "/tmp/pvct-$$-XXXXXX")
@@ -29,8 +30,8 @@ remember() { printf '%s\n' "$@" >>"$T/pids"; }
 
 _remove() {
 	local pid ns
-	while read -r pid; do kill -KILL "$pid" 2>/dev/null || :; done <"$1/pids" 2>/dev/null
-	while read -r ns; do ip netns del "$ns" 2>/dev/null || :; done <"$1/netns" 2>/dev/null
+	while read -r pid; do kill -KILL "$pid" 2>/dev/null || :; done 2>/dev/null <"$1/pids" || :
+	while read -r ns; do ip netns del "$ns" 2>/dev/null || :; done 2>/dev/null <"$1/netns" || :
 	rm -rf "$1"
 }
 
