@@ -89,6 +89,13 @@ static char *join(const char *parent, const char *name) {
 	return *parent ? str_printf("%s.%s", parent, name) : strdup(name);
 }
 
+/* A password without quotes such as {x y} is a mapping for YAML: what is in it must not be told as keys. */
+static bool ends_in_password(const char *path) {
+	size_t length = strlen(path);
+
+	return length >= 5 && strcmp(path + length - 5, ".pass") == 0;
+}
+
 static void walk(struct reader *reader, int number, char *path, int depth);
 
 static void walk_mapping(struct reader *reader, const yaml_node_t *node, const char *parent, int depth) {
@@ -171,6 +178,10 @@ static void walk(struct reader *reader, int number, char *path, int depth) {
 	if (!entry)
 		return;
 	path = entry->path; /* the entry itself may move when others are added */
+	if (node->type != YAML_SCALAR_NODE && ends_in_password(path)) {
+		entry->kind = node->type == YAML_MAPPING_NODE ? ENTRY_MAPPING : ENTRY_LIST;
+		return;
+	}
 	switch (node->type) {
 	case YAML_MAPPING_NODE:
 		entry->kind = ENTRY_MAPPING;

@@ -31,6 +31,7 @@ static struct {
 	char *path; /* of the file, NULL when there shall be none */
 	int fd;
 	unsigned long lost; /* lines that the file did not take since the last one that it took */
+	bool torn;          /* it took a part of the last one */
 } state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .program = "pvc", .fd = -1};
 /* read without the mutex, so that an unwanted debug line costs nothing */
 static atomic_bool wants_debug, wants_ticks = true;
@@ -135,7 +136,9 @@ static int write_line(int fd, const struct strbuf *line) {
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	return (size_t)n == line->length ? 0 : -ENOSPC;
+	if ((size_t)n == line->length)
+		return 0;
+	return n > 0 ? -EXDEV : -ENOSPC; /* -EXDEV: only a part was written */
 }
 
 static void add_date(struct strbuf *line) {
@@ -177,6 +180,8 @@ static int write_file(enum log_level level, const char *text) {
 
 	if (state.lost > 0) {
 		notice = str_printf("%lu lines could not be written here", state.lost);
+		if (state.torn)
+			(void)strbuf_puts(&loss, "\n"); /* kept in loss.failed */
 		if (notice)
 			format_plain(&loss, LOG_LEVEL_WARNING, notice, state.dates, state.colours);
 		if (!notice || write_line(state.fd, &loss) < 0) {
@@ -184,11 +189,14 @@ static int write_file(enum log_level level, const char *text) {
 			return -ENOSPC;
 		}
 		state.lost = 0;
+		state.torn = false;
 	}
 	format_plain(&line, level, text, state.dates, state.colours);
 	r = write_line(state.fd, &line);
 	if (r < 0)
 		state.lost++;
+	if (r == -EXDEV)
+		state.torn = true;
 	return r;
 }
 
