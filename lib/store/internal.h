@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the files of lib/store share. An operation (struct op) travels: submitted -> waiting in a queue -> sent ->
+ * finished
+ * -> its completion called from the loop, outside of the ZooKeeper library's own stack -> freed. So completions may
+ * call anything, store_close() included.
+ */
+#pragma once
+
+#include <zookeeper/zookeeper.h>
+
+#include "store/store.h"
+
+#define STORE_WINDOW     256 /* operations sent and not answered at the same time, at the most */
+#define STORE_READ_TRIES 10  /* connections that a read may be lost with before it fails */
+
+enum op_kind {
+	OP_GET,
+	OP_LIST,
+	OP_EXISTS,
+	OP_SYNC,
+	OP_CREATE, /* one key, possibly sequential: `created` is its path */
+	OP_MULTI,
+};
+
+enum op_queue { QUEUE_RETRY, QUEUE_NORMAL, QUEUE_BULK, QUEUE_COUNT }; /* in the order of service */
+
+struct op;
+typedef void (*op_done_fn)(struct store *store, struct op *op);
+
+struct op {
+	struct op *next;
+	enum op_kind kind;
+	enum op_queue queue;
+	enum { OP_WAITING, OP_SENT, OP_FINISHED } state;
+	bool watch;     /* leave a watch (OP_GET, OP_LIST, OP_EXISTS) */
+	bool cancelled; /* while it waits: not to be sent */
+	bool unsaved;   /* OP_SYNC of the store itself: past the queues */
+	unsigned tries;
+	char *path;
+	char *data; /* OP_CREATE */
+	int flags;  /* OP_CREATE */
+	struct store_txn *txn;
+	struct store *store;
+	usec_t sent_at;
+	uint64_t session; /* number of the session it was sent in */
+	op_done_fn done;  /* NULL: nobody waits any more */
+	void *userdata;
+	/* the answer */
+	int result;
+	char *reply;
+	size_t reply_length;
+	struct Stat stat;
+	struct strlist children;
+	char *created;
+};
+
+struct op_list {
+	struct op *first, **last;
+};
+
+struct store {
+	sd_event *event;
+	sd_event *private_event; /* the handle's own loop (wait.c) */
+	struct store_options options;
+	char *servers;
+	unsigned server_count;
+	zhandle_t *zh;
+	unsigned in_library; /* depth of calls into the library: nothing is sent from inside its callbacks */
+	sd_event_source *tick, *io, *retry, *probe, *dispatch;
+	int fd;
+	int state; /* of the library, at the last look */
+	bool connected, reached, closing;
+	bool announce_lost, announce_up, announce_new;
+	int64_t session_id;
+	uint64_t session; /* counts sessions; 0 before the first */
+	unsigned timeout_ms;
+	usec_t confirmed;
+	usec_t attempt_deadline, attempt_limit; /* of one try to connect to one server */
+	unsigned attempts;
+	struct op *probing;
+	struct op_list queues[QUEUE_COUNT];
+	struct op_list finished;
+	unsigned in_flight;
+	void *watches; /* tsearch(3) tree of struct watch_key */
+	sd_event_source *watch_retry;
+	struct store_lock *locks;
+	unsigned references; /* one for the caller until store_close(), one for each op_dispatch() under way */
+};
+
+/* ---- op.c ---- */
+void op_list_init(struct op_list *list);
+void op_list_push(struct op_list *list, struct op *op);
+struct op *op_list_pop(struct op_list *list);
+/* NULL without memory. `path` is copied. */
+struct op *op_new(struct store *store, enum op_kind kind, const char *path, op_done_fn done, void *userdata);
+void op_free(struct op *op);
+int op_submit(struct op *op); /* takes it over, also on failure */
+void op_finish(struct op *op, int result);
+void op_pump(struct store *store);
+/* Ends what waits to be sent and is no read: its session is over. */
+void op_fail_waiting(struct store *store, int result, bool reads_too);
+int op_dispatch_init(struct store *store);
+void op_dispatch(struct store *store, usec_t until);
+int op_probe(struct store *store);
+bool store_path_valid(const char *path);
+
+/* ---- session.c ---- */
+void store_unref(struct store *store);
+void session_update(struct store *store); /* looks at the library's state after each call of it */
+
+/* ---- read.c ---- */
+void value_of(const struct op *op, struct store_value *ret); /* borrows from op */
+
+/* ---- watch.c ---- */
+void watch_event(zhandle_t *zh, int type, int state, const char *path, void *context);
+void watch_rearm(struct store *store);
+void watch_free_all(struct store *store);
+
+/* ---- write.c ---- */
+int txn_send(struct op *op, void_completion_t completion);
+
+/* ---- lock.c ---- */
+void lock_session_lost(struct store *store);
+void lock_forget_caller(struct store_lock *lock); /* its completion is not called any more */
+void lock_free_all(struct store *store);

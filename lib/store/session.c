@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The session: the ZooKeeper library's single-threaded client on an sd_event loop.
+ *
+ * The library wants to be asked before each wait which descriptor and for how long (zookeeper_interest()): that is done
+ * in the prepare callback of `tick`, a timer that is always on, since sd-event does not prepare disabled sources. Both
+ * `tick` and `io` come before everything else of the program.
+ *
+ * The library closes and opens sockets as it likes, and a new one can get the number of the old one, which epoll has
+ * forgotten: `io` is made anew whenever that can have happened.
+ */
+#include "store/internal.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define RETRY_USEC       USEC_PER_SEC           /* between tries to make a handle at all (names do not resolve) */
+#define ATTEMPT_USEC     (1000 * USEC_PER_MSEC) /* first limit for one try to connect; doubled after each round */
+#define CLOSE_USEC       (500 * USEC_PER_MSEC)  /* what store_close() may wait for the server */
+#define PROBES_A_TIMEOUT 6
+
+static void io_drop(struct store *store) {
+	store->io = sd_event_source_disable_unref(store->io);
+	store->fd = -1;
+}
+
+/* ---- closing within bounds: zookeeper_close() waits up to 4.5 s for a server that does not react --------------- */
+
+struct closer {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int fd;
+	bool closed;
+};
+
+/* Cuts the connection when the time is up: every wait of zookeeper_close() ends at once then. */
+static void *closer_main(void *argument) {
+	struct closer *closer = argument;
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(CLOSE_USEC * 1000);
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	(void)pthread_mutex_lock(&closer->lock);
+	while (!closer->closed)
+		if (pthread_cond_clockwait(&closer->changed, &closer->lock, CLOCK_MONOTONIC, &until) != 0)
+			break;
+	if (!closer->closed)
+		(void)shutdown(closer->fd, SHUT_RDWR);
+	(void)pthread_mutex_unlock(&closer->lock);
+	return NULL;
+}
+
+static void handle_close(struct store *store) {
+	struct closer closer = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, -1, false};
+	bool bounded = false;
+	pthread_t thread;
+
+	if (!store->zh)
+		return;
+	if (zoo_state(store->zh) == ZOO_CONNECTED_STATE && store->fd >= 0) {
+		closer.fd = dup(store->fd);
+		bounded = closer.fd >= 0 && pthread_create(&thread, NULL, closer_main, &closer) == 0;
+		if (!bounded)
+			(void)shutdown(store->fd, SHUT_RDWR); /* the session then ends by its time-out */
+	}
+	io_drop(store);
+	store->in_library++;
+	(void)zookeeper_close(store->zh); /* says only whether the server acknowledged in time */
+	store->in_library--;
+	store->zh = NULL;
+	if (bounded) {
+		(void)pthread_mutex_lock(&closer.lock);
+		closer.closed = true;
+		(void)pthread_cond_signal(&closer.changed);
+		(void)pthread_mutex_unlock(&closer.lock);
+		(void)pthread_join(thread, NULL);
+	}
+	if (closer.fd >= 0)
+		(void)close(closer.fd);
+}
+
+/* ---- the handle ------------------------------------------------------------------------------------------------ */
+
+static void on_session_event(zhandle_t *zh, int type, int state, const char *path, void *context) {
+	(void)zh; /* the state is looked at after every call of the library instead */
+	(void)type;
+	(void)state;
+	(void)path;
+	(void)context;
+}
+
+static int handle_open(struct store *store) {
+	store->zh = zookeeper_init(store->servers, on_session_event, (int)store->options.session_timeout_ms, NULL,
+				   store, ZOO_NO_LOG_CLIENTENV);
+	if (!store->zh)
+		return errno == EINVAL ? -EINVAL : -EHOSTUNREACH;
+	/* by default the names are looked up again before every wait */
+	(void)zoo_set_servers_resolution_delay(store->zh, -1);
+	store->state = 0;
+	store->attempts = 0;
+	store->attempt_limit = ATTEMPT_USEC;
+	return 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct store *store = userdata;
+
+	(void)source;
+	(void)usec;
+	if (store->zh || handle_open(store) == 0)
+		return 0;
+	return event_timer(store->event, &store->retry, RETRY_USEC, on_retry, store);
+}
+
+static int handle_replace(struct store *store) {
+	handle_close(store);
+	store->session_id = 0;
+	store->confirmed = 0;
+	op_fail_waiting(store, -ECONNRESET, false);
+	lock_session_lost(store);
+	if (handle_open(store) == 0)
+		return 0;
+	return event_timer(store->event, &store->retry, RETRY_USEC, on_retry, store);
+}
+
+static int on_probe(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct store *store = userdata;
+
+	(void)source;
+	(void)usec;
+	(void)op_probe(store); /* without memory: the next one */
+	return event_timer(store->event, &store->probe, (usec_t)store->timeout_ms * USEC_PER_MSEC / PROBES_A_TIMEOUT,
+			   on_probe, store);
+}
+
+static void session_up(struct store *store) {
+	int64_t id = zoo_client_id(store->zh)->client_id;
+	bool fresh = id != store->session_id;
+
+	store->connected = store->reached = true;
+	store->session_id = id;
+	store->timeout_ms = (unsigned)zoo_recv_timeout(store->zh);
+	store->attempts = 0;
+	store->attempt_limit = ATTEMPT_USEC;
+	if (fresh) {
+		store->session++;
+		store->confirmed = 0;
+	}
+	store->announce_up = true;
+	store->announce_new |= fresh;
+	watch_rearm(store);
+	/* without memory there is no probe, so a lease's holder gives up: safe */
+	(void)event_timer(store->event, &store->probe, 0, on_probe, store);
+}
+
+void session_update(struct store *store) {
+	bool connected = store->zh && zoo_state(store->zh) == ZOO_CONNECTED_STATE;
+
+	if (connected == store->connected)
+		return;
+	if (connected) {
+		session_up(store);
+	} else {
+		store->connected = false;
+		store->announce_lost = true;
+	}
+	if (store->dispatch)
+		(void)sd_event_source_set_enabled(store->dispatch, SD_EVENT_ON);
+}
+
+static void process(struct store *store, int events) {
+	store->in_library++;
+	(void)zookeeper_process(store->zh, events); /* what went wrong shows in the state */
+	store->in_library--;
+	session_update(store);
+	op_pump(store);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+	struct store *store = userdata;
+	int what = 0;
+
+	(void)source;
+	(void)fd;
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		what |= ZOOKEEPER_READ;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		what |= ZOOKEEPER_WRITE;
+	process(store, what);
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct store *store = userdata;
+
+	(void)source;
+	(void)usec;
+	if (store->zh && !is_unrecoverable(store->zh))
+		process(store, 0);
+	return 0;
+}
+
+/* The library gives one server two thirds of the session's time to answer: with two servers of five dead that alone
+ * would cost the session. So the first tries are shorter; each round through all servers doubles the limit. */
+static void attempt_check(struct store *store, bool fresh, usec_t *wait) {
+	usec_t now = now_monotonic();
+
+	if (store->connected || store->fd < 0)
+		return;
+	if (fresh) {
+		if (++store->attempts % (store->server_count + 1) == 0)
+			store->attempt_limit *= 2;
+		store->attempt_deadline = now + store->attempt_limit;
+	}
+	if (now >= store->attempt_deadline) {
+		store->attempt_deadline = DEADLINE_NEVER;
+		(void)shutdown(store->fd, SHUT_RDWR);
+		*wait = 0;
+	} else if (store->attempt_deadline - now < *wait) {
+		*wait = store->attempt_deadline - now;
+	}
+}
+
+static int io_update(struct store *store, int fd, uint32_t mask, bool fresh) {
+	int r;
+
+	if (fresh)
+		io_drop(store);
+	if (fd < 0)
+		return 0;
+	if (store->io)
+		return sd_event_source_set_io_events(store->io, mask);
+	r = sd_event_add_io(store->event, &store->io, fd, mask, on_io, store);
+	if (r < 0)
+		return r;
+	store->fd = fd;
+	return sd_event_source_set_priority(store->io, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
+static int on_prepare(sd_event_source *source, void *userdata) {
+	struct store *store = userdata;
+	struct timeval tv = {0};
+	int fd = -1, interest = 0, rc, r, state;
+	usec_t wait;
+	bool fresh;
+
+	(void)source;
+	if (store->zh && is_unrecoverable(store->zh)) {
+		session_update(store);
+		r = handle_replace(store);
+		if (r < 0)
+			return r;
+	}
+	if (!store->zh)
+		return event_timer(store->event, &store->tick, RETRY_USEC, on_tick, store);
+	store->in_library++;
+	rc = zookeeper_interest(store->zh, &fd, &interest, &tv);
+	store->in_library--;
+	state = zoo_state(store->zh);
+	fresh = rc != ZOK || fd != store->fd || (state != store->state && state != ZOO_CONNECTED_STATE);
+	store->state = state;
+	if (state == ZOO_ASSOCIATING_STATE)
+		store->reached = true;
+	session_update(store);
+	wait = (usec_t)tv.tv_sec * USEC_PER_SEC + (usec_t)tv.tv_usec;
+	if (rc != ZOK && wait == 0)
+		wait = 20 * USEC_PER_MSEC; /* a connect that fails at once is not tried in a busy loop */
+	r = io_update(store, rc == ZOK ? fd : -1,
+		      ((interest & ZOOKEEPER_READ) ? EPOLLIN : 0u) | ((interest & ZOOKEEPER_WRITE) ? EPOLLOUT : 0u),
+		      fresh);
+	if (r < 0)
+		return r;
+	attempt_check(store, fresh, &wait);
+	r = sd_event_source_set_time_relative(store->tick, wait);
+	return r < 0 ? r : sd_event_source_set_enabled(store->tick, SD_EVENT_ON);
+}
+
+/* ---- public ---------------------------------------------------------------------------------------------------- */
+
+static int store_init(struct store *store, const struct store_options *options) {
+	int r;
+
+	zoo_set_debug_level((ZooLogLevel)0); /* nothing: the states tell it all */
+	store->options = *options;
+	if (store->options.session_timeout_ms == 0)
+		store->options.session_timeout_ms = STORE_SESSION_TIMEOUT_MS;
+	store->servers = strdup(options->servers);
+	if (!store->servers)
+		return -ENOMEM;
+	store->server_count = 1;
+	for (const char *p = store->servers; (p = strchr(p, ',')); p++)
+		store->server_count++;
+	r = op_dispatch_init(store);
+	if (r >= 0)
+		r = sd_event_add_time(store->event, &store->tick, CLOCK_MONOTONIC, 0, 1, on_tick, store);
+	if (r >= 0)
+		r = sd_event_source_set_prepare(store->tick, on_prepare);
+	if (r >= 0)
+		r = sd_event_source_set_priority(store->tick, SD_EVENT_PRIORITY_IMPORTANT);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(store->tick, SD_EVENT_ON);
+	if (r < 0)
+		return r;
+	r = handle_open(store);
+	if (r == -EHOSTUNREACH)
+		r = event_timer(store->event, &store->retry, RETRY_USEC, on_retry, store);
+	return r < 0 ? r : 0;
+}
+
+int store_open(struct store **ret, sd_event *event, const struct store_options *options) {
+	struct store *store = calloc(1, sizeof(*store));
+	int r;
+
+	if (!store)
+		return -ENOMEM;
+	store->references = 1;
+	store->fd = -1;
+	store->event = sd_event_ref(event);
+	for (int i = 0; i < QUEUE_COUNT; i++)
+		op_list_init(&store->queues[i]);
+	op_list_init(&store->finished);
+	r = store_init(store, options);
+	if (r < 0) {
+		store_close(store);
+		return r;
+	}
+	*ret = store;
+	return 0;
+}
+
+void store_unref(struct store *store) {
+	if (--store->references > 0)
+		return;
+	sd_event_unref(store->private_event);
+	sd_event_unref(store->event);
+	free(store->servers);
+	free(store);
+}
+
+void store_close(struct store *store) {
+	if (!store || store->closing)
+		return;
+	store->closing = true;
+	store->options.on_state = NULL;
+	handle_close(store);
+	session_update(store);
+	op_fail_waiting(store, -ECONNRESET, true);
+	lock_session_lost(store);
+	op_dispatch(store, DEADLINE_NEVER);
+	watch_free_all(store);
+	lock_free_all(store);
+	for (struct op *op; (op = op_list_pop(&store->finished));)
+		op_free(op);
+	sd_event_source_disable_unref(store->tick);
+	sd_event_source_disable_unref(store->retry);
+	sd_event_source_disable_unref(store->probe);
+	sd_event_source_disable_unref(store->dispatch);
+	sd_event_source_disable_unref(store->watch_retry);
+	store->tick = store->retry = store->probe = store->dispatch = store->watch_retry = NULL;
+	store_unref(store);
+}
+
+bool store_is_connected(const struct store *store) {
+	return store->connected;
+}
+
+unsigned store_session_timeout_ms(const struct store *store) {
+	return store->timeout_ms;
+}
+
+usec_t store_last_confirmed(const struct store *store) {
+	return store->confirmed;
+}
+
+const char *store_servers(const struct store *store) {
+	return store->servers;
+}
