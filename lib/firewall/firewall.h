@@ -11,7 +11,8 @@
  *
  * Who owns what in a table that several programs share: a chain belongs to whoever lists its rules here; a chain that
  * is declared `open` must exist, and its rules belong to another program; regular chains that are not listed belong to
- * others too and are left alone. A base chain that is not listed is a stranger in our table: it is removed.
+ * others too and are left alone. A base chain that is not listed is a stranger in our table: it is removed, unless
+ * its name begins with the prefix that firewall_table_leave() gives away.
  *
  * Names and addresses are data, never rule text: nothing that is passed to these functions can add an object or a
  * statement.
@@ -45,6 +46,9 @@ static inline void firewall_table_freep(struct firewall_table **table) {
 	firewall_table_free(*table);
 }
 #define _cleanup_firewall_table_ _cleanup_(firewall_table_freep)
+
+/* Base chains whose names begin with `prefix` (a constant: it is borrowed) belong to somebody else. */
+void firewall_table_leave(struct firewall_table *table, const char *prefix);
 
 struct firewall_chain *firewall_chain_add(struct firewall_table *table, const char *name);
 void firewall_chain_base(struct firewall_chain *chain, enum firewall_type type, enum firewall_hook hook, int priority,

@@ -40,9 +40,10 @@ struct firewall_chain {
 
 struct firewall_table {
 	char *name;
-	bool exists;    /* a read one: the kernel has it */
-	uint32_t flags; /* a read one */
-	bool failed;    /* an allocation failed */
+	const char *leave; /* prefix of base chains of others, or NULL */
+	bool exists;       /* a read one: the kernel has it */
+	uint32_t flags;    /* a read one */
+	bool failed;       /* an allocation failed */
 	struct firewall_chain **chains;
 	size_t count;
 };

@@ -54,6 +54,11 @@ void firewall_table_free(struct firewall_table *table) {
 	free(table);
 }
 
+void firewall_table_leave(struct firewall_table *table, const char *prefix) {
+	if (table)
+		table->leave = prefix;
+}
+
 struct firewall_chain *firewall_chain_find(const struct firewall_table *table, const char *name) {
 	for (size_t i = 0; i < table->count; i++)
 		if (str_equal(table->chains[i]->name, name))

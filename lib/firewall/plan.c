@@ -43,7 +43,9 @@ static void common(const struct firewall_chain *wanted, const struct firewall_ch
 static bool must_go(const struct firewall_table *wanted, const struct firewall_chain *actual) {
 	const struct firewall_chain *want = firewall_chain_find(wanted, actual->name);
 
-	return want ? !same_place(want, actual) : actual->is_base;
+	if (want)
+		return !same_place(want, actual);
+	return actual->is_base && !(wanted->leave && str_starts(actual->name, wanted->leave));
 }
 
 static int removals(const struct firewall_table *wanted, struct firewall_plan *plan) {
