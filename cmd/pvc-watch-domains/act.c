@@ -26,7 +26,9 @@ static void store_failed(struct vm *vm, const char *what, int result) {
 
 /* libvirt did not do it. With the connection lost, the next listing tells what became of it. */
 static void virt_failed(struct vm *vm, const char *what, int result, const char *error) {
-	if (result == -ESTALE) {
+	if (vm->daemon->stopping) {
+		vm_finish(vm, 0);
+	} else if (result == -ESTALE) {
 		log_warning("VM %s: %s: too much time passed since ownership was checked; checked again", vm_label(vm),
 			    what);
 		vm_finish(vm, 0);

@@ -98,17 +98,20 @@ struct vm {
 	enum vm_action said; /* the last odd decision that was logged */
 	sd_event_source *ask_timer, *retry_timer;
 	struct console *console;
+	bool reading_name;
 };
 
 /* ---- table.c: the VMs of the cluster ---- */
 int table_start(struct daemon *daemon);
 struct vm *table_find(const struct daemon *daemon, const char *uuid); /* NULL when it is not one of ours */
 void table_remove(struct vm *vm);                                     /* frees it; it must not be busy */
-void table_free(struct daemon *daemon);
+void table_unwatch(struct daemon *daemon);                            /* before the store is closed */
+void table_free(struct daemon *daemon);                               /* after it: completions still come for VMs */
 const char *vm_label(const struct vm *vm); /* for log lines: its name and uuid, valid until the next call */
 void vm_see_state(struct vm *vm, const struct store_value *value);
 void vm_see_node(struct vm *vm, const struct store_value *value);
 void vm_see_name(struct vm *vm, const struct store_value *value);
+void table_read_name(struct vm *vm); /* then watches its console, if it still runs here */
 
 /* ---- reconcile.c: one VM ---- */
 void vm_evaluate(struct vm *vm); /* may free it */

@@ -58,8 +58,9 @@ static void daemon_end(struct daemon *daemon) {
 	consoles_stop(daemon);
 	(void)sd_event_source_disable_unref(daemon->list_timer);
 	(void)sd_event_source_disable_unref(daemon->tick);
-	table_free(daemon);
+	table_unwatch(daemon);
 	store_close(daemon->store);
+	table_free(daemon);
 	free(daemon->down);
 	free(daemon->published);
 }

@@ -185,8 +185,10 @@ static void look_after_console(struct vm *vm) {
 	if (vm->daemon->listed && vm->here_known) {
 		if (vm->here == VM_HERE_ABSENT || vm->owner != VM_MINE)
 			console_unwatch(vm);
-		else
+		else if (vm->name)
 			console_watch(vm);
+		else
+			table_read_name(vm); /* comes here again */
 	}
 }
 

@@ -73,6 +73,41 @@ void vm_see_name(struct vm *vm, const struct store_value *value) {
 		replace(&vm->name, printable);
 }
 
+struct name_read {
+	struct daemon *daemon;
+	char uuid[VIRT_UUID_TEXT]; /* not the VM itself: it may be gone when the answer comes */
+};
+
+static void on_name(struct store *store, int result, const struct store_value *value, void *userdata) {
+	struct name_read *request = userdata;
+	struct vm *vm = table_find(request->daemon, request->uuid);
+
+	(void)store;
+	free(request);
+	if (!vm)
+		return;
+	vm->reading_name = false;
+	if (result == 0)
+		vm_see_name(vm, value);
+	if (vm->name)
+		vm_evaluate(vm);
+}
+
+void table_read_name(struct vm *vm) {
+	_cleanup_free_ char *path = store_path(STORE_DOMAINS, vm->uuid, NULL);
+	struct name_read *request = vm->reading_name ? NULL : malloc(sizeof(*request));
+
+	if (!request || !path) {
+		free(request);
+		return; /* under way, or without memory: the next evaluation asks again */
+	}
+	request->daemon = vm->daemon;
+	memcpy(request->uuid, vm->uuid, sizeof(request->uuid));
+	vm->reading_name = store_get(vm->daemon->store, path, on_name, request) == 0;
+	if (!vm->reading_name)
+		free(request);
+}
+
 /* Every write of the key is an event, also of the same word (data model, 0). */
 static void on_state(struct store *store, const struct store_value *value, void *userdata) {
 	struct vm *vm = userdata;
@@ -165,8 +200,20 @@ void table_remove(struct vm *vm) {
 	vm_free(vm);
 }
 
-void table_free(struct daemon *daemon) {
+void table_unwatch(struct daemon *daemon) {
 	store_watch_free(daemon->list_watch);
+	daemon->list_watch = NULL;
+	for (size_t i = 0; i < daemon->count; i++) {
+		struct vm *vm = daemon->vms[i];
+
+		store_watch_free(vm->state_watch);
+		store_watch_free(vm->node_watch);
+		vm->state_watch = vm->node_watch = NULL;
+		console_unwatch(vm);
+	}
+}
+
+void table_free(struct daemon *daemon) {
 	for (size_t i = 0; i < daemon->count; i++)
 		vm_free(daemon->vms[i]);
 	free(daemon->vms);
