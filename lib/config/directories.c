@@ -4,6 +4,17 @@
 
 #include "config/config.h"
 
+/* The mode holds whatever the umask of a unit is; a directory that is there is the operator's. */
+static int make(const char *path, mode_t mode) {
+	struct stat st;
+	bool is_new = stat(path, &st) < 0;
+	int r = dir_make(path, mode);
+
+	if (r >= 0 && is_new && chmod(path, mode) < 0)
+		return -errno;
+	return r;
+}
+
 int config_make_directories(const struct config *config, char **ret_error) {
 	const struct {
 		const char *top, *below;
@@ -26,7 +37,7 @@ int config_make_directories(const struct config *config, char **ret_error) {
 
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
 		_cleanup_free_ char *path = str_printf("%s%s", directories[i].top, directories[i].below);
-		int r = path ? dir_make(path, directories[i].mode) : -ENOMEM;
+		int r = path ? make(path, directories[i].mode) : -ENOMEM;
 
 		if (r < 0)
 			return error_set(ret_error, r, "directory %s cannot be made: %s", path ? path : "",

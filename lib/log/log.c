@@ -9,8 +9,9 @@
 
 #include "config/config.h"
 
-#define LINE_MAX_BYTES 8192 /* of one line; what is over ends in "..." */
-#define LOG_FILE_MODE  0640 /* root and adm, as other logs of Debian */
+#define LINE_MAX_BYTES     8192 /* of one line; what is over ends in "..." */
+#define LOG_FILE_MODE      0640 /* root and adm, as other logs of Debian */
+#define LOG_DIRECTORY_MODE 0750
 
 /* One row a level: the word that begins the text, its colour on terminals and in files, the journal's priority. */
 static const struct {
@@ -55,6 +56,17 @@ static int open_file(const char *path) {
 	return fd < 0 ? -errno : fd;
 }
 
+/* The first program of the chain finds no directory, and a strict umask in its unit. */
+static int make_directory(const char *path) {
+	struct stat st;
+	bool is_new = stat(path, &st) < 0;
+	int r = dir_make(path, LOG_DIRECTORY_MODE);
+
+	if (r >= 0 && is_new && chmod(path, LOG_DIRECTORY_MODE) < 0)
+		return -errno;
+	return r;
+}
+
 int log_open(const struct config *config) {
 	char *path = NULL;
 	int fd = -1, made = 0;
@@ -63,7 +75,7 @@ int log_open(const struct config *config) {
 		path = str_printf("%s/pvc.log", config->log_directory);
 		if (!path)
 			return -ENOMEM;
-		made = dir_make(config->log_directory, 0750); /* the first program of the chain finds none */
+		made = make_directory(config->log_directory);
 		fd = open_file(path);
 	}
 	pthread_mutex_lock(&state.mutex);
