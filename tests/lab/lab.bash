@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What the lab's bats files share: a lab of their own with one node, and looks into it.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 bats_require_minimum_version 1.5.0
 load ../lib/common.bash
@@ -22,6 +22,7 @@ lab_end() {
 	test_cleanup
 }
 
+no() { ! "$@"; } # as a command of its own: bats takes no notice of a bare !
 node() { "$LAB" exec "$NODE" "$@"; }
 zk_in_node() { "$LAB" net $PYTHON "$TOP/tests/lib/zk.py" "${LAB_ZK:-$NODE_ZK}" "$@"; }
 node_key() { zk_in_node get "/nodes/$NODE/$1"; }
