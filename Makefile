@@ -104,6 +104,12 @@ test:
 lint:
 	tests/run lint
 
+# Every parser of foreign input for FUZZ_SECONDS each, with libFuzzer.
+FUZZ_SECONDS ?= 20
+.PHONY: fuzz
+fuzz:
+	tests/fuzz/run $(FUZZ_SECONDS)
+
 .PHONY: bench
 bench:
 	tests/bench/run
@@ -135,6 +141,7 @@ help:
 	@echo 'make unit       unit tests'
 	@echo 'make sanitize   unit tests under ASan and UBSan'
 	@echo 'make lint       static checks of code, units, man pages and scripts'
+	@echo 'make fuzz       fuzz the parsers of foreign input'
 	@echo 'make bench      measurements'
 	@echo 'make deb        the Debian package'
 	@echo 'make install    into DESTDIR'

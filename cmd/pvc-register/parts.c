@@ -92,7 +92,8 @@ static const char *value_of(const struct plan *plan, size_t key, bool exists) {
 
 static int node_paths(const struct plan *plan, struct strlist *ret) {
 	for (size_t key = 0; key < ARRAY_SIZE(node_keys); key++) {
-		int r = strlist_take(ret, store_path(STORE_NODES, plan->config->node, node_keys[key].name, NULL));
+		int r =
+		    strlist_take(ret, store_path(STORE_NODES, plan->config->node, node_keys[key].name, (char *)NULL));
 
 		if (r < 0)
 			return r;

@@ -5,7 +5,7 @@
 #include "log/log.h"
 
 static char *state_path(const struct config *config) {
-	return store_path(STORE_NODES, config->node, "daemonstate", NULL);
+	return store_path(STORE_NODES, config->node, "daemonstate", (char *)NULL);
 }
 
 struct waiting {

@@ -8,7 +8,7 @@
 #include "config/internal.h"
 
 struct reader {
-	yaml_document_t *yaml;
+	yaml_document_t yaml;
 	struct document *document;
 	struct problems *problems;
 	bool *seen; /* by node number: an alias leads to the same node again */
@@ -102,7 +102,7 @@ static void walk_mapping(struct reader *reader, const yaml_node_t *node, const c
 	const yaml_node_pair_t *pair;
 
 	for (pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top && !reader->full; pair++) {
-		const yaml_node_t *name = yaml_document_get_node(reader->yaml, pair->key);
+		const yaml_node_t *name = yaml_document_get_node(&reader->yaml, pair->key);
 		_cleanup_free_ char *path = NULL, *shown = NULL;
 		const struct entry *twin;
 
@@ -153,7 +153,7 @@ static void walk_scalar(struct reader *reader, const yaml_node_t *node, struct e
 
 /* Takes the path over. */
 static void walk(struct reader *reader, int number, char *path, int depth) {
-	const yaml_node_t *node = yaml_document_get_node(reader->yaml, number);
+	const yaml_node_t *node = yaml_document_get_node(&reader->yaml, number);
 	const char *where = path ? path : "";
 	struct entry *entry;
 
@@ -215,29 +215,28 @@ static void syntax_problem(struct problems *problems, const yaml_parser_t *parse
 
 /* The parser holds nothing, one, or more documents: exactly one is wanted. */
 static void walk_document(yaml_parser_t *parser, struct reader *reader) {
-	yaml_document_t yaml, next;
+	yaml_document_t next;
 	const yaml_node_t *root;
 	size_t nodes;
 
-	if (!yaml_parser_load(parser, &yaml)) {
+	if (!yaml_parser_load(parser, &reader->yaml)) {
 		syntax_problem(reader->problems, parser);
 		return;
 	}
-	root = yaml_document_get_root_node(&yaml);
+	root = yaml_document_get_root_node(&reader->yaml);
 	if (!root) {
 		problem_add(reader->problems, 0, NULL, "expected the mapping 'pvc', found an empty file");
-		yaml_document_delete(&yaml);
+		yaml_document_delete(&reader->yaml);
 		return;
 	}
-	nodes = (size_t)(yaml.nodes.top - yaml.nodes.start);
-	reader->yaml = &yaml;
+	nodes = (size_t)(reader->yaml.nodes.top - reader->yaml.nodes.start);
 	reader->seen = calloc(nodes + 1, sizeof(*reader->seen));
 	if (reader->seen)
 		walk(reader, 1, strdup(""), 0);
 	else
 		reader->problems->failed = true;
 	free(reader->seen);
-	yaml_document_delete(&yaml);
+	yaml_document_delete(&reader->yaml);
 
 	if (!yaml_parser_load(parser, &next)) {
 		syntax_problem(reader->problems, parser);

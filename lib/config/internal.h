@@ -103,6 +103,11 @@ int value_read(const struct value_context *context, const struct key *key, const
 /* Checks what lies between keys and resolves by-id addresses; only called when every single value is right. */
 int rules_apply(const struct value_context *context);
 
+/* ---- unknown.c ---- */
+
+/* After the table was read: every entry that was not used becomes a problem. */
+void find_unknown_keys(const struct value_context *context);
+
 /* ---- load.c ---- */
 
 /* All of config_load_as() but reading the file: no I/O. */
