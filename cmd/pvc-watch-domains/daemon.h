@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * pvc-watch-domains: keeps the virtual machines of this node equal to what ZooKeeper says.
+ *
+ * One struct vm for each key below /domains, whichever node it belongs to. What is wanted (keys state and node) comes
+ * from watches, what is comes from libvirt's events and listings; vm_decide() says what to do; at most one action a VM
+ * is under way, and the end of every action decides anew. Domains of libvirt that have no key are never touched.
+ */
+#pragma once
+
+#include "cluster/cluster.h"
+#include "config/config.h"
+#include "event/event.h"
+#include "host/host.h"
+#include "log/log.h"
+#include "store/store.h"
+#include "virt/virt.h"
+
+#define STARTS_MAX        4                    /* VMs that are being created at the same time */
+#define CALLS_MAX         8                    /* libvirt calls at the same time */
+#define START_PATIENCE    (120 * USEC_PER_SEC) /* then a call is reported as hanging; it is waited for nevertheless */
+#define DESTROY_PATIENCE  (60 * USEC_PER_SEC)
+#define SHUTDOWN_PATIENCE (30 * USEC_PER_SEC)
+#define LIST_PATIENCE     (20 * USEC_PER_SEC)
+#define START_PERMISSION  (5 * USEC_PER_SEC) /* a start must reach libvirt so soon after the read that allows it */
+#define RETRY_PAUSE       (5 * USEC_PER_SEC) /* after a call to libvirt that failed */
+#define REASON_MAX        1000               /* bytes of failedreason */
+
+struct console;
+
+struct daemon {
+	struct loop *loop;
+	sd_event *event;
+	struct config *config;
+	struct store *store;
+	struct virt *virt;
+	struct store_watch *list_watch;
+
+	struct vm **vms; /* sorted by uuid */
+	size_t count;
+	size_t unloaded; /* VMs whose state or node was not read yet */
+	bool list_known; /* /domains was read */
+
+	bool tried;      /* libvirt was tried: it answered, or it is known why not */
+	bool listed;     /* libvirt is up and what is known of its domains is complete */
+	bool listing;    /* a listing is under way */
+	bool list_late;  /* ... and takes long */
+	bool list_again; /* ... and was overtaken by something new */
+	char *down;      /* why libvirt is down; NULL while up */
+	size_t active;   /* domains in the last listing, ours or not */
+	sd_event_source *list_timer, *tick;
+
+	unsigned starts; /* slots taken */
+	struct vm *starts_first, **starts_last;
+
+	sd_event_source *console_watch, *console_retry;
+	char *published; /* what the status file said */
+	bool ready, stopping;
+};
+
+struct vm {
+	struct daemon *daemon;
+	char uuid[VIRT_UUID_TEXT];
+	char *name; /* as last read; NULL before */
+
+	/* wanted */
+	struct store_watch *state_watch, *node_watch;
+	bool state_known, node_known;
+	enum vm_state state;
+	char *word; /* the state as it is written */
+	char *node;
+	enum vm_owner owner;
+	int32_t node_version;
+	bool gone; /* its key is missing in the list of /domains */
+	bool left; /* ... and it was decided to leave its copy running */
+	int64_t
+	    parent; /* czxid of /domains when the VM was found in it; another one is another cluster's; 0: not read */
+
+	/* actual */
+	bool here_known;
+	enum vm_here here;
+	uint64_t serial;        /* of the last event that told */
+	uint64_t memory, vcpus; /* MiB; as listed */
+
+	/* under way */
+	bool busy;
+	enum vm_action action;
+	usec_t event_at;     /* CLOCK_MONOTONIC of the last state event */
+	usec_t read_at;      /* CLOCK_BOOTTIME before which nothing of what allows the action was read */
+	char *failedreason;  /* as last read */
+	bool asked, overdue; /* the guest was asked to shut down */
+	bool receiving;
+	bool has_slot, queued; /* among the starts */
+	struct vm *starts_next;
+	usec_t started_at; /* CLOCK_MONOTONIC; 0: not by us */
+	usec_t not_before; /* CLOCK_MONOTONIC: pause after a failure or a short run */
+	unsigned short_runs;
+	enum vm_action said; /* the last odd decision that was logged */
+	sd_event_source *ask_timer, *retry_timer;
+	struct console *console;
+	bool reading_name;
+};
+
+/* ---- table.c: the VMs of the cluster ---- */
+int table_start(struct daemon *daemon);
+struct vm *table_find(const struct daemon *daemon, const char *uuid); /* NULL when it is not one of ours */
+void table_remove(struct vm *vm);                                     /* frees it; it must not be busy */
+void table_unwatch(struct daemon *daemon);                            /* before the store is closed */
+void table_free(struct daemon *daemon);                               /* after it: completions still come for VMs */
+const char *vm_label(const struct vm *vm); /* for log lines: its name and uuid, valid until the next call */
+void vm_see_state(struct vm *vm, const struct store_value *value);
+void vm_see_node(struct vm *vm, const struct store_value *value);
+void vm_see_name(struct vm *vm, const struct store_value *value);
+void table_read_name(struct vm *vm); /* then watches its console, if it still runs here */
+
+/* ---- reconcile.c: one VM ---- */
+void vm_evaluate(struct vm *vm); /* may free it */
+void vm_evaluate_all(struct daemon *daemon);
+enum vm_action vm_next(const struct vm *vm);
+/* Actual state as a call submitted at `serial` or an event says; false when something newer is known. */
+bool vm_observe(struct vm *vm, enum virt_state state, uint64_t serial);
+void vm_finish(struct vm *vm, usec_t pause); /* the action is over: look again, not before `pause`; may free it */
+void vm_pause(struct vm *vm);                /* looks again at not_before */
+void vm_release(struct vm *vm);              /* its place among the starts, for the next in the queue */
+
+/* ---- act.c: actions ---- */
+void act_check(struct vm *vm, enum vm_action action); /* start, ask, destroy: after a synced read */
+void act_write(struct vm *vm, enum vm_action action); /* write start, write stop */
+void act_destroy(struct vm *vm);                      /* busy already, permission read */
+void vanish_check(struct vm *vm);                     /* vanish.c: its key is gone and it runs here */
+
+/* ---- fail.c: conditional writes of state and reason ---- */
+void fail_write(struct vm *vm, const char *reason);
+void fail_clear(struct vm *vm);
+void word_write(struct vm *vm, enum vm_state from, enum vm_state to);
+
+/* ---- hypervisor.c: libvirt's side ---- */
+int hypervisor_start(struct daemon *daemon);
+void hypervisor_list(struct daemon *daemon);      /* asks for a listing now */
+void hypervisor_list_soon(struct daemon *daemon); /* the same, collecting several wishes */
+
+/* ---- publish.c ---- */
+void publish(struct daemon *daemon, bool even_unchanged);
+void ready_check(struct daemon *daemon);
+
+/* ---- console.c ---- */
+int consoles_start(struct daemon *daemon);
+void consoles_stop(struct daemon *daemon);
+int console_prepare(struct daemon *daemon, const char *name, char **ret_error); /* the file, for QEMU to write to */
+void console_watch(struct vm *vm);                                              /* idempotent: one watcher a VM (D46) */
+void console_unwatch(struct vm *vm);
+
+/* ---- console_window.c ---- */
+#define CONSOLE_BYTES_MAX (256u * 1024u - 1u)
+/* The last max_lines lines of a log's tail, at most max_bytes, beginning with a whole line: printable as UTF-8 (other
+ * bytes and NUL become '?'; a character that is only half written is left out). `cut`: the tail begins inside the log.
+ * A single line that is longer than max_bytes keeps its end. NULL without memory; the caller frees. */
+char *console_window(const char *data, size_t length, bool cut, size_t max_lines, size_t max_bytes);
