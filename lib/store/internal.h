@@ -11,7 +11,7 @@
 
 #include "store/store.h"
 
-#define STORE_WINDOW     256 /* operations sent and not answered at the same time, at the most */
+#define STORE_WINDOW     256 /* operations sent whose completion was not called yet, at the most */
 #define STORE_READ_TRIES 10  /* connections that a read may be lost with before it fails */
 
 enum op_kind {
@@ -35,7 +35,8 @@ struct op {
 	enum { OP_WAITING, OP_SENT, OP_FINISHED } state;
 	bool watch;     /* leave a watch (OP_GET, OP_LIST, OP_EXISTS) */
 	bool cancelled; /* while it waits: not to be sent */
-	bool unsaved;   /* OP_SYNC of the store itself: past the queues */
+	bool counted;   /* in in_flight */
+	bool own;       /* the probe: a sync of the store itself, past the queues, never asked again */
 	unsigned tries;
 	char *path;
 	char *data; /* OP_CREATE */
@@ -96,6 +97,7 @@ struct op *op_list_pop(struct op_list *list);
 struct op *op_new(struct store *store, enum op_kind kind, const char *path, op_done_fn done, void *userdata);
 void op_free(struct op *op);
 int op_submit(struct op *op); /* takes it over, also on failure */
+void op_wake(struct store *store);
 void op_finish(struct op *op, int result);
 void op_pump(struct store *store);
 /* Ends what waits to be sent and is no read: its session is over. */

@@ -107,14 +107,19 @@ static int errno_of(int rc) {
 	}
 }
 
+/* One turn of op_dispatch(). One-shot each time: a source that is always on would starve others of its priority. */
+void op_wake(struct store *store) {
+	if (store->dispatch)
+		(void)sd_event_source_set_enabled(store->dispatch, SD_EVENT_ONESHOT); /* cannot fail on our own loop */
+}
+
 void op_finish(struct op *op, int result) {
 	struct store *store = op->store;
 
 	op->state = OP_FINISHED;
 	op->result = result;
 	op_list_push(&store->finished, op);
-	if (store->dispatch)
-		(void)sd_event_source_set_enabled(store->dispatch, SD_EVENT_ON); /* fails for no valid source */
+	op_wake(store);
 }
 
 /* Every answer, from inside the library. Reads that were lost with the connection are asked again. */
@@ -123,12 +128,12 @@ static void op_answered(struct op *op, int rc) {
 
 	if (op == store->probing)
 		store->probing = NULL;
-	else
-		store->in_flight--;
 	if (!is_loss(rc) && op->session == store->session && op->kind >= OP_SYNC && op->sent_at > store->confirmed)
 		store->confirmed = op->sent_at; /* it went through the leader, who knows of the session */
-	if (is_loss(rc) && is_read(op) && !op->unsaved && !store->closing && ++op->tries < STORE_READ_TRIES) {
+	if (is_loss(rc) && is_read(op) && !op->own && !store->closing && ++op->tries < STORE_READ_TRIES) {
 		op->state = OP_WAITING;
+		op->counted = false;
+		store->in_flight--;
 		op_list_push(&store->queues[QUEUE_RETRY], op);
 		return;
 	}
@@ -217,8 +222,10 @@ static void op_send(struct store *store, struct op *op) {
 	op->state = OP_SENT;
 	op->sent_at = now_monotonic();
 	op->session = store->session;
-	if (op != store->probing)
+	if (op != store->probing) {
+		op->counted = true;
 		store->in_flight++;
+	}
 	store->in_library++;
 	rc = op_call(store, op);
 	store->in_library--;
@@ -283,27 +290,32 @@ int op_probe(struct store *store) {
 	store->probing = op_new(store, OP_SYNC, "/", NULL, NULL);
 	if (!store->probing)
 		return -ENOMEM;
-	store->probing->unsaved = true;
+	store->probing->own = true;
 	op_send(store, store->probing);
 	session_update(store);
 	return 0;
 }
 
+static void announce(struct store *store, enum store_state state) {
+	if (store->options.on_state) /* not once it is closing */
+		store->options.on_state(store, state, store->options.userdata);
+}
+
 /* Says what the connection did; several changes come as one or two, the last one last. False when the store was closed.
  */
 static void announce_changes(struct store *store) {
-	for (int i = 0; i < 2 && store->options.on_state; i++) {
+	for (int i = 0; i < 2; i++) {
 		/* when it is up now the loss came before, else after */
 		bool lost = (i == 0) == store->connected;
 
 		if (lost && store->announce_lost) {
 			store->announce_lost = false;
-			store->options.on_state(store, STORE_CONNECTING, store->options.userdata);
+			announce(store, STORE_CONNECTING);
 		} else if (!lost && store->announce_up) {
 			enum store_state state = store->announce_new ? STORE_NEW_SESSION : STORE_CONNECTED;
 
 			store->announce_up = store->announce_new = false;
-			store->options.on_state(store, state, store->options.userdata);
+			announce(store, state);
 		}
 	}
 }
@@ -320,6 +332,8 @@ void op_dispatch(struct store *store, usec_t until) {
 
 		if (!op)
 			break;
+		if (op->counted)
+			store->in_flight--;
 		if (op->done)
 			op->done(store, op);
 		op_free(op);
@@ -327,9 +341,9 @@ void op_dispatch(struct store *store, usec_t until) {
 			break;
 	}
 	if (!store->closing) {
-		if (!store->finished.first && !store->announce_lost && !store->announce_up)
-			(void)sd_event_source_set_enabled(store->dispatch, SD_EVENT_OFF);
 		op_pump(store);
+		if (store->finished.first || store->announce_lost || store->announce_up)
+			op_wake(store);
 	}
 	store_unref(store);
 }

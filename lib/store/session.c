@@ -168,8 +168,7 @@ void session_update(struct store *store) {
 		store->connected = false;
 		store->announce_lost = true;
 	}
-	if (store->dispatch)
-		(void)sd_event_source_set_enabled(store->dispatch, SD_EVENT_ON);
+	op_wake(store);
 }
 
 static void process(struct store *store, int events) {

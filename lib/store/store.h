@@ -7,12 +7,17 @@
  *   -ENOENT no such key · -EEXIST key exists · -ESTALE version differs (lost race) · -ENOTEMPTY key has children
  *   -ENOTCONN connection lost: outcome unknown · -ECONNRESET session expired: outcome unknown, ephemerals are gone
  *   -ETIMEDOUT deadline passed · -EFBIG value over STORE_VALUE_MAX · -EIO anything else the server says
- * A completion is called exactly once, from the loop, never from inside the call that asked for it. Operations asked
- * for while there is no connection wait in order for one (they fail with -ECONNRESET if the session expires first).
+ * A completion is called exactly once, from the loop, never from inside the call that asked for it (of calls that
+ * returned 0; the others never complete). It may call anything, store_close() included. Operations asked for while
+ * there is no connection wait in order for one. Writes fail with -ECONNRESET if the session expires first, and with
+ * -ENOTCONN when they were sent and the connection broke before the answer. Reads change nothing, so they are asked
+ * again by themselves, over connections and sessions; they fail only after several connections broke at them.
  *
- * Clock: store_last_confirmed() is this process's own CLOCK_MONOTONIC time of *sending* the newest request that the
- * server answered within this session. A holder of a lease judges by that alone: the ZooKeeper client never tells that
- * a session expired while it is cut off.
+ * Clock: store_last_confirmed() is this process's own CLOCK_MONOTONIC time of *sending* the newest request that went
+ * through the leader (writes, syncs, and a sync of the store's own six times a session time-out) and was answered
+ * within this session. Reads do not count: a server that is cut off from the others goes on answering them for a while.
+ * A holder of a lease judges by that alone: the ZooKeeper client never tells that a session expired while it is cut
+ * off.
  */
 #pragma once
 
@@ -42,7 +47,7 @@ struct store_options {
 /* Starts connecting, returns at once. An expired session is replaced by a new one by itself. */
 int store_open(struct store **ret, sd_event *event, const struct store_options *options);
 /* Ends the session (its ephemerals vanish at once when connected). Outstanding completions are called with -ECONNRESET.
- * Never blocks longer than 500 ms. */
+ * Never blocks longer than 500 ms. Watches and locks that are left are freed: do not free them later. */
 void store_close(struct store *store);
 static inline void store_closep(struct store **store) {
 	store_close(*store);
@@ -161,7 +166,10 @@ int store_delete_tree(struct store *store, const char *path, store_done_fn done,
 
 enum store_lock_kind { STORE_LOCK_READ, STORE_LOCK_WRITE, STORE_LOCK_EXCLUSIVE };
 struct store_lock;
-/* result 0: held, until store_unlock() or a call of `lost`; else not held (-ETIMEDOUT at the deadline, ...). */
+/* result 0: held, until store_unlock() or until it is called once more, with -ECONNRESET: the session was lost, or
+ * somebody deleted our contender. Any other result: not held and given up (-ETIMEDOUT at the deadline, ...). In every
+ * case store_unlock() is still the caller's to call, possibly from in here. A session that is lost while waiting is no
+ * failure: it queues again. */
 typedef void (*store_lock_fn)(struct store *store, struct store_lock *lock, int result, void *userdata);
 /* A writer that waits behind a reader for more than 250 ms withdraws and queues again, which avoids the deadlock of
  * kazoo 2.8.0's readers. */
