@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "pvcctl.h"
+
+void await_free(struct await *a) {
+	for (size_t i = 0; i < a->count; i++) {
+		if (a->keys[i].watch)
+			store_watch_free(a->keys[i].watch);
+		free(a->keys[i].path);
+		free(a->keys[i].data);
+	}
+	free(a->keys);
+	*a = (struct await){0};
+}
+
+int await_add(struct await *a, char *path) {
+	struct await_key *grown = path ? reallocarray(a->keys, a->count + 1, sizeof(*grown)) : NULL;
+
+	if (!grown) {
+		free(path);
+		return -ENOMEM;
+	}
+	a->keys = grown;
+	grown[a->count++] = (struct await_key){.path = path};
+	return 0;
+}
+
+static bool judge(struct await *a) {
+	for (size_t i = 0; i < a->count; i++)
+		if (!a->keys[i].known)
+			return false;
+	return a->reached(a);
+}
+
+static void changed(struct store *store, const struct store_value *value, void *userdata) {
+	struct await_key *key = userdata;
+	struct await *a = key->await;
+	char *copy = strdup(value->data);
+
+	(void)store;
+	if (!copy)
+		return; /* the next change, or the deadline, ends the wait */
+	free(key->data);
+	key->data = copy;
+	key->exists = value->exists;
+	key->mzxid = value->stat.mzxid;
+	key->known = true;
+	if (!a->done)
+		a->done = judge(a);
+}
+
+int await_run(struct ctl *ctl, struct await *a, usec_t deadline) {
+	int r = 0;
+
+	a->done = false;
+	for (size_t i = 0; r >= 0 && i < a->count; i++) {
+		a->keys[i].await = a; /* here, as the keys moved while they were added */
+		if (!a->keys[i].watch)
+			r = store_watch_value(ctl->store, a->keys[i].path, changed, &a->keys[i], &a->keys[i].watch);
+	}
+	if (r >= 0)
+		a->done = judge(a); /* a second wait for something else may be over at once */
+	return r < 0 ? r : store_wait(ctl->store, &a->done, deadline);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of commands, for what parses, documents and completes them. */
+#pragma once
+
+#include "pvcctl.h"
+
+enum command_option {
+	OPT_FORMAT = 1 << 0,
+	OPT_WAIT = 1 << 1,
+	OPT_DEFINE = 1 << 2,
+	OPT_FILTER = 1 << 3,
+	OPT_LOG = 1 << 4,
+	OPT_YES = 1 << 5,
+};
+#define OPTIONS_MAX 24
+
+extern const struct command commands[];
+extern const size_t command_count;
+size_t command_options(const struct command *command, struct options *o, struct cli_option out[OPTIONS_MAX]);

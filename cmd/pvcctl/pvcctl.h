@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * pvcctl: what an operator types. One table of commands (commands.c) drives parsing, help and completion; a command
+ * reads the cluster through fetch.c, changes it in conditional transactions, and returns the program's exit code,
+ * having printed one line on standard error when that is not 0.
+ *
+ * Everything read from the cluster may be missing or wrong: it is shown as "-" in tables and null in JSON, and never
+ * breaks a list.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "cluster/cluster.h"
+#include "config/config.h"
+#include "domain_xml.h"
+#include "store/store.h"
+
+#define CONNECT_TIMEOUT   (15 * USEC_PER_SEC)
+#define OPERATION_TIMEOUT (60 * USEC_PER_SEC)
+
+/* ---- the command line (commands.c) ---- */
+
+struct options {
+	const char *config, *zookeeper, *format, *node, *limit, *selector, *profile, *state;
+	bool debug, autostart, wait, yes, follow;
+	uint64_t timeout; /* seconds */
+	uint64_t lines;
+};
+
+struct ctl {
+	struct options options;
+	struct config *config; /* NULL with --zookeeper */
+	struct store *store;
+	char **arguments; /* after the command's words */
+	int argument_count;
+};
+
+struct command {
+	const char *noun, *verb; /* "vm", "define"; verb NULL for commands of one word */
+	const char *arguments;   /* for the usage line */
+	const char *summary;
+	unsigned options; /* bits of enum command_option */
+	unsigned min_arguments, max_arguments;
+	bool offline; /* needs no cluster */
+	int (*run)(struct ctl *ctl);
+};
+/* Parses the command line; ends the program for --help, --version and wrong usage. */
+const struct command *command_parse(int argc, char **argv, struct ctl *ctl);
+bool wants_json(const struct ctl *ctl);
+
+int cluster_status(struct ctl *ctl);      /* status.c */
+int cluster_maintenance(struct ctl *ctl); /* maintenance.c */
+int node_list(struct ctl *ctl);           /* node.c */
+int node_info(struct ctl *ctl);
+int node_ready(struct ctl *ctl); /* node_ready.c */
+int vm_define(struct ctl *ctl);  /* vm_define.c */
+int vm_list(struct ctl *ctl);    /* vm_list.c */
+int vm_info(struct ctl *ctl);    /* vm_info.c */
+int vm_dump(struct ctl *ctl);    /* vm_log.c */
+int vm_log(struct ctl *ctl);     /* vm_log.c */
+int vm_start(struct ctl *ctl);   /* vm_state.c */
+int vm_stop(struct ctl *ctl);
+int vm_shutdown(struct ctl *ctl);
+int vm_restart(struct ctl *ctl);
+int vm_disable(struct ctl *ctl);
+int vm_undefine(struct ctl *ctl);      /* vm_undefine.c */
+int print_completion(struct ctl *ctl); /* completion.c */
+
+/* ---- messages (output.c) ---- */
+
+/* "pvcctl: ..." on standard error; returns the exit code for the error (negative errno). */
+int failed(int error, const char *format, ...) _printf_(2, 3);
+/* The same with an exit code given. */
+int failed_with(int code, const char *format, ...) _printf_(2, 3);
+/* Text for the error numbers of the store. */
+const char *store_error_text(int error);
+
+/* ---- tables and JSON (output.c) ---- */
+
+struct table {
+	const char *const *titles; /* a leading '>' right-aligns the column */
+	size_t columns;
+	struct strlist cells; /* row by row */
+	bool failed;
+};
+void table_free(struct table *table);
+#define _cleanup_table_ _cleanup_(table_free)
+void table_add(struct table *table, const char *text);      /* NULL, "" and "None": "-"; made printable */
+void table_add_number(struct table *table, int64_t number); /* < 0: "-" */
+int table_print(const struct table *table);                 /* exit code */
+/* "Title:   value" lines. */
+void print_field(const char *title, const char *text);
+void print_field_number(const char *title, int64_t number, const char *unit);
+
+json_t *json_text(const char *text); /* null for NULL, "" and "None"; made printable UTF-8 */
+json_t *json_number(int64_t number); /* null for < 0 */
+json_t *json_list(const struct strlist *list);
+int json_print(json_t *value); /* takes the reference; exit code */
+
+/* ---- reading (fetch.c) ---- */
+
+struct fetched {
+	bool exists;
+	char *data; /* "" when absent; NUL-terminated */
+	size_t length;
+	struct store_stat stat;
+};
+struct snapshot {
+	struct fetched *values;
+	size_t count;
+};
+void snapshot_free(struct snapshot *snapshot);
+#define _cleanup_snapshot_ _cleanup_(snapshot_free)
+/* Reads all paths, pipelined, a bounded number at a time. -errno. */
+int fetch_many(struct ctl *ctl, const struct strlist *paths, struct snapshot *ret);
+/* The children of a base key; a missing key has none. */
+int fetch_children(struct ctl *ctl, const char *path, struct strlist *ret);
+bool is_key_name(const char *text);                  /* can be one component of a path: operators type node names */
+int64_t fetched_number(const struct fetched *value); /* -1 when missing or no number */
+
+/* ---- waiting (await.c) ---- */
+
+struct await_key {
+	char *path;
+	char *data; /* "" when missing */
+	bool exists, known;
+	int64_t mzxid;
+	struct store_watch *watch;
+	struct await *await;
+};
+struct await {
+	struct await_key *keys;
+	size_t count;
+	bool (*reached)(struct await *await); /* called when all keys are known and after each change */
+	void *userdata;
+	bool done;
+};
+void await_free(struct await *await);
+#define _cleanup_await_ _cleanup_(await_free)
+int await_add(struct await *await, char *path); /* takes path, also on failure */
+/* Watches the keys until reached() says true: 0, or -ETIMEDOUT, or another -errno. */
+int await_run(struct ctl *ctl, struct await *await, usec_t deadline);
+
+/* ---- nodes (node_read.c) ---- */
+
+enum node_key {
+	NODE_SELF,
+	NODE_MODE,
+	NODE_DAEMON,
+	NODE_ROUTER,
+	NODE_DOMAIN,
+	NODE_STATIC,
+	NODE_MEMTOTAL,
+	NODE_MEMUSED,
+	NODE_MEMFREE,
+	NODE_MEMALLOC,
+	NODE_VCPUALLOC,
+	NODE_LOAD,
+	NODE_VMS,
+	NODE_RUNNING,
+	NODE_KEEPALIVE,
+	NODE_KEY_COUNT
+};
+struct nodes {
+	struct strlist names; /* sorted */
+	struct snapshot keys;
+};
+void nodes_free(struct nodes *nodes);
+#define _cleanup_nodes_ _cleanup_(nodes_free)
+int nodes_read(struct ctl *ctl, const char *only, struct nodes *ret); /* `only` one node, or NULL; -ENOENT */
+const struct fetched *node_value(const struct nodes *nodes, size_t index, enum node_key key);
+/* Is the VM among the running ones that the node reports? */
+bool node_reports_vm(const char *runningdomains, const char *uuid);
+
+/* ---- VMs (vm_read.c) ---- */
+
+enum vm_key {
+	VM_KEY_NAME,
+	VM_KEY_STATE,
+	VM_KEY_NODE,
+	VM_KEY_LASTNODE,
+	VM_KEY_XML,
+	VM_KEY_BRIEF_COUNT, /* the keys above are what a table needs */
+	VM_KEY_LIMIT = VM_KEY_BRIEF_COUNT,
+	VM_KEY_SELECTOR,
+	VM_KEY_AUTOSTART,
+	VM_KEY_FAILEDREASON,
+	VM_KEY_PROFILE,
+	VM_KEY_COUNT
+};
+struct vms {
+	struct strlist uuids;
+	size_t keys_each;
+	struct snapshot keys;
+};
+void vms_free(struct vms *vms);
+#define _cleanup_vms_ _cleanup_(vms_free)
+int vms_read(struct ctl *ctl, const struct strlist *uuids, size_t keys_each, struct vms *ret);
+const struct fetched *vm_value(const struct vms *vms, size_t index, enum vm_key key);
+char *vm_key_path(const char *uuid, const char *key); /* "" for the VM itself; the caller frees */
+json_t *vm_json(const struct vms *vms, size_t index, const struct domain_xml *xml);
+
+/* A VM by name or UUID. On failure the exit code (> 0), having said why. */
+struct vm_ref {
+	char *uuid;
+	char *name; /* printable */
+};
+void vm_ref_free(struct vm_ref *vm);
+#define _cleanup_vm_ref_ _cleanup_(vm_ref_free)
+int vm_find(struct ctl *ctl, const char *named, struct vm_ref *ret);
+
+/* ---- changing VMs (vm_state.c, vm_wait.c) ---- */
+
+enum vm_request { REQUEST_START, REQUEST_RESTART, REQUEST_SHUTDOWN, REQUEST_STOP, REQUEST_DISABLE, REQUEST_COUNT };
+enum vm_verdict {
+	VERDICT_WAIT,    /* on its way */
+	VERDICT_RUNS,    /* reached once its node reports it as running */
+	VERDICT_OFF,     /* reached once no node reports it */
+	VERDICT_FAILED,  /* its node gave up: failedreason */
+	VERDICT_CHANGED, /* somebody else wants something else */
+};
+/* What a VM's state means to someone who waits for the request. */
+enum vm_verdict vm_verdict(enum vm_request request, enum vm_state state);
+/* Writes the request's state when the present one allows it. Exit code, having said why. */
+int vm_write_request(struct ctl *ctl, const struct vm_ref *vm, enum vm_request request);
+/* Waits for what the request wants. Exit code: 0, 1 (failed, changed, gone) or 75, having said why. */
+int vm_wait(struct ctl *ctl, const struct vm_ref *vm, enum vm_request request);
