@@ -38,7 +38,7 @@ lv() { nsenter -t "$LV_PID" -m -n "$@"; }
 lv_virsh() { lv timeout 30 virsh -q -c qemu:///system "$@"; }
 
 libvirtd_start() {
-	lv /usr/sbin/libvirtd >>"$T/lv/libvirtd.log" 2>&1 3>&- &
+	nsenter -t "$LV_PID" -m -n /usr/sbin/libvirtd >>"$T/lv/libvirtd.log" 2>&1 3>&- &
 	LIBVIRTD_PID=$!
 	echo "$LIBVIRTD_PID" >"$T/lv/libvirtd.pid"
 	remember "$LIBVIRTD_PID"
@@ -83,6 +83,7 @@ guest_images() {
 	E
 }
 
+guest_disk() { echo "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$1'/><target dev='hda' bus='ide'/><shareable/></disk>"; }
 # guest_xml NAME UUID [IMAGE]: a definition on standard output.
 guest_xml() {
 	cat <<-E
@@ -93,7 +94,7 @@ guest_xml() {
 		  <features><acpi/></features>
 		  <devices>
 		    <emulator>/usr/bin/qemu-system-x86_64</emulator>
-		    ${3:+<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$3'/><target dev='hda' bus='ide'/><shareable/></disk>}
+		    ${3:+$(guest_disk "$3")}
 		    <serial type='pty'><log file='$T/console/$1.log' append='on'/></serial>
 		    <controller type='usb' model='none'/><memballoon model='none'/>
 		  </devices>
