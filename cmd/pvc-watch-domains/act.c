@@ -78,8 +78,8 @@ static void on_created(struct virt *virt, int result, const struct virt_reply *r
 		fail_write(vm, reply->error);
 		return;
 	}
-	log_debug("VM %s: libvirt asked at %llu us, %llu us after the event; it took %llu us", vm_label(vm),
-		  (unsigned long long)reply->asked, (unsigned long long)(reply->asked - vm->event_at),
+	log_debug("VM %s: libvirt asked at %llu us, the state was written before %llu us; it took %llu us",
+		  vm_label(vm), (unsigned long long)reply->asked, (unsigned long long)vm->event_at,
 		  (unsigned long long)(reply->answered - reply->asked));
 	if (result == 0)
 		log_ok("VM %s: started", vm_label(vm));

@@ -82,7 +82,7 @@ vm() {
 }
 vm_running() {
 	vm start pvchv1 "${1:-}"
-	wait_until 60 runs "$N"
+	wait_until 60 said "VM $U ($N): started" # libvirt lists it earlier; killed then, it would be a start that failed
 	PID=$(qemu_pid "$N")
 }
 
