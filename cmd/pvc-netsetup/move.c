@@ -17,10 +17,18 @@ const struct net_address *address_find(const struct observed *now, int index, co
 	return NULL;
 }
 
-bool route_equal(const struct net_route *a, const struct net_route *b) {
+/* The same but for the link? */
+static bool route_equal(const struct net_route *a, const struct net_route *b) {
 	return net_route_same_place(a, b) && a->type == b->type && a->gateway.family == b->gateway.family &&
 	       (!a->gateway.family || ip_prefix_equal(&a->gateway, &b->gateway)) &&
 	       a->source.family == b->source.family && (!a->source.family || ip_prefix_equal(&a->source, &b->source));
+}
+
+bool route_on(const struct observed *state, int index, const struct net_route *route) {
+	for (size_t i = 0; i < state->routes.count; i++)
+		if (state->routes.items[i].index == index && route_equal(&state->routes.items[i], route))
+			return true;
+	return false;
 }
 
 bool route_is_of_kernel(const struct observed *now, const struct net_route *route) {
@@ -93,20 +101,30 @@ static bool replaces_itself(const struct observed *now, const struct net_route *
 	return true;
 }
 
+/* A default route of the kernel's own, from a router advertisement, cannot be made by us: one of ours in its place
+ * would make the kernel fail to make its own at the next advertisement, and leave out the rest of that. So ours comes
+ * right behind, serves until then, and goes with its lifetime. */
+struct net_route route_as_moved(const struct net_route *route) {
+	struct net_route moved = *route;
+
+	if (route->family == AF_INET6 && route->protocol == RTPROT_RA && net_route_is_default(route))
+		moved.metric++;
+	return moved;
+}
+
 static void move_route(struct plan *plan, const struct observed *now, const struct net_route *route,
 		       const struct net_link *from, const char *to) {
 	const struct net_link *link = net_link_find(&now->links, to);
+	const struct net_route moved = route_as_moved(route);
 	_cleanup_free_ char *text = route_text(route, from->name);
-	bool present = false, replaces = replaces_itself(now, route);
+	bool replaces = moved.metric == route->metric && replaces_itself(now, route);
+	bool present = link && route_on(now, link->index, &moved);
 
-	for (size_t i = 0; link && i < now->routes.count; i++)
-		present =
-		    present || (now->routes.items[i].index == link->index && route_equal(&now->routes.items[i], route));
 	if (!present) {
 		struct step *step = plan_step(plan, STEP_ROUTE_ADD, to, "route %s goes over %s, not over %s",
 					      text ? text : "", from->name, to);
 
-		step->route = *route;
+		step->route = moved;
 		step->mode = replaces ? NET_ROUTE_REPLACE : NET_ROUTE_APPEND;
 	}
 	if (present || !replaces) {

@@ -121,7 +121,9 @@ bool address_moves(const struct net_address *address, int index);
 bool route_is_of_kernel(const struct observed *now, const struct net_route *route);
 /* The same address on a link of that name? (NULL: on any.) */
 const struct net_address *address_find(const struct observed *now, int index, const struct ip_prefix *ip);
-bool route_equal(const struct net_route *a, const struct net_route *b); /* but for the link */
+/* Is there such a route over that link? */
+bool route_on(const struct observed *state, int index, const struct net_route *route);
+struct net_route route_as_moved(const struct net_route *route); /* what it has to be on another link */
 
 /* ---- execution (execute.c) ---- */
 

@@ -50,33 +50,27 @@ static void restore_link(struct plan *plan, const struct observed *before, const
 	}
 }
 
-static bool route_on(const struct observed *state, int index, const struct net_route *route) {
-	for (size_t i = 0; i < state->routes.count; i++)
-		if (state->routes.items[i].index == index && route_equal(&state->routes.items[i], route))
-			return true;
-	return false;
-}
-
 /* The routes that the link had: in place of what is there over the bridge now, if anything. */
 static void restore_routes(struct plan *plan, const struct observed *before, const struct observed *now,
 			   const struct net_link *link) {
 	for (int gateways = 0; gateways < 2; gateways++)
 		for (size_t i = 0; i < before->routes.count; i++) {
-			const struct net_route *route = &before->routes.items[i];
+			const struct net_route *route = &before->routes.items[i], moved = route_as_moved(route);
 			_cleanup_free_ char *text = NULL;
 			bool replaced = false;
 			struct step *step;
 
 			if (route->index != link->index || route->complex || route_is_of_kernel(before, route) ||
-			    (route->gateway.family != 0) != gateways || route_on(now, link->index, route))
+			    (route->gateway.family != 0) != gateways || route_on(now, link->index, route) ||
+			    route_on(now, link->index, &moved))
 				continue;
 			for (size_t j = 0; j < now->routes.count; j++)
 				replaced = replaced ||
-					   (net_route_same_place(&now->routes.items[j], route) &&
+					   (net_route_same_place(&now->routes.items[j], &moved) &&
 					    wanted_is_our_bridge(name_at(&now->links, now->routes.items[j].index)));
 			text = route_text(route, link->name);
 			step = plan_step(plan, STEP_ROUTE_ADD, link->name, "there was a route %s", text ? text : "");
-			step->route = *route;
+			step->route = moved;
 			step->mode = replaced ? NET_ROUTE_REPLACE : NET_ROUTE_APPEND;
 		}
 }

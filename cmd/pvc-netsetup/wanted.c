@@ -27,13 +27,14 @@ void wanted_from_config(const struct config *config, struct wanted *ret) {
 	for (size_t i = 0; i < NETWORKS; i++) {
 		const struct config_network *network = networks[i].network;
 		struct wanted_bridge *bridge = NULL;
+		const char *name = config_bridge_name(config, network);
 
 		for (size_t j = 0; j < ret->count; j++)
-			if (str_equal(ret->bridges[j].device, network->device))
+			if (str_equal(ret->bridges[j].name, name))
 				bridge = &ret->bridges[j];
 		if (!bridge) {
 			bridge = &ret->bridges[ret->count++];
-			snprintf(bridge->name, sizeof(bridge->name), "%s", bridge_names[i]);
+			snprintf(bridge->name, sizeof(bridge->name), "%s", name);
 			bridge->device = network->device;
 			bridge->device_key = networks[i].device_key;
 		}

@@ -81,6 +81,9 @@ static inline void config_freep(struct config **config) {
 }
 #define _cleanup_config_ _cleanup_(config_freep)
 
+/* The bridge that carries a network of this configuration: "brcluster", "brstorage" or "brupstream". A device can be in
+ * one bridge only, so networks that share a device share the bridge of the first in that order. Static. */
+const char *config_bridge_name(const struct config *config, const struct config_network *network);
 const char *config_selector_name(enum config_selector selector); /* "mem"... */
 /* Makes the dynamic, log and console log directories, and those of ours below them that are missing (D82). */
 int config_make_directories(const struct config *config, char **ret_error);

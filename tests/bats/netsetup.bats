@@ -78,9 +78,16 @@ same_state() { diff "$1" "$2" >&2; }
 	sed -i '/^        cluster:$/,/mtu/s/mtu: 1500/mtu: 9000/' "$CONFIG"
 	run netsetup
 	[ "$status" -eq 0 ]
-	is_port eth0 brupstream && is_port eth1 brcluster && is_port eth2 brstorage
-	has_address brupstream 10.78.0.1/24 && has_address brcluster 10.78.1.1/24 && has_address brstorage 10.78.2.1/24
-	[ "$(mtu eth1)" = 9000 ] && [ "$(mtu brcluster)" = 9000 ] && [ "$(mtu eth0)" = 1500 ] && [ "$(mtu brupstream)" = 1500 ]
+	is_port eth0 brupstream
+	is_port eth1 brcluster
+	is_port eth2 brstorage
+	has_address brupstream 10.78.0.1/24
+	has_address brcluster 10.78.1.1/24
+	has_address brstorage 10.78.2.1/24
+	[ "$(mtu eth1)" = 9000 ]
+	[ "$(mtu brcluster)" = 9000 ]
+	[ "$(mtu eth0)" = 1500 ]
+	[ "$(mtu brupstream)" = 1500 ]
 	[ "$(ipn route show default)" = "default via 10.78.0.254 dev brupstream proto static " ]
 	[ "$(mac brupstream)" = "$(mac eth0)" ]
 	ipn -d link show brcluster | grep -q 'forward_delay 0 .*stp_state 0 '
@@ -112,7 +119,9 @@ same_state() { diff "$1" "$2" >&2; }
 	sed -i 's/device: eth0/device: eth2/' "$CONFIG"
 	run netsetup
 	[ "$status" -eq 0 ]
-	is_port eth2 brstorage && has_address brstorage 10.78.0.1/24 && has_address brstorage 10.78.2.1/24
+	is_port eth2 brstorage
+	has_address brstorage 10.78.0.1/24
+	has_address brstorage 10.78.2.1/24
 	run ! ipn link show brupstream
 	[ -z "$(readlink_master eth0)" ]
 }
@@ -123,7 +132,8 @@ same_state() { diff "$1" "$2" >&2; }
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"no default route via 10.78.0.254"*"gateway"* ]]
 	has_address brstorage 10.78.2.44/24
-	[ -z "$(ipn -4 -o address show dev brupstream)" ] && [ -z "$(ipn route show default)" ]
+	[ -z "$(ipn -4 -o address show dev brupstream)" ]
+	[ -z "$(ipn route show default)" ]
 	netsetup --check
 }
 
@@ -143,7 +153,8 @@ same_state() { diff "$1" "$2" >&2; }
 	state >"$T/before"
 	sed -i 's/enable_networking: True/enable_networking: False/' "$CONFIG"
 	run netsetup
-	[ "$status" -eq 0 ] && [[ "$output" == *"enable_networking"*"nothing to do"* ]]
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"enable_networking"*"nothing to do"* ]]
 	state >"$T/after"
 	same_state "$T/before" "$T/after"
 }
@@ -174,7 +185,8 @@ marked() {
 	state >"$T/before"
 	quiet_while netsetup
 	run netsetup
-	[ "$status" -eq 0 ] && [[ "$output" == *"nothing to do"* ]]
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"nothing to do"* ]]
 	ipn address flush to 127.0.99.0/24
 	state >"$T/after"
 	same_state "$T/before" "$T/after"
@@ -184,7 +196,8 @@ marked() {
 @test "--check names each difference and changes nothing; a run mends them" {
 	netsetup
 	run netsetup --check
-	[ "$status" -eq 0 ] && [ -z "$output" ]
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
 	ipn address del 10.78.1.1/24 dev brcluster
 	ipn link set eth2 nomaster
 	ipn link set eth1 mtu 1400
@@ -224,14 +237,16 @@ marked() {
 	operator_on eth0
 	state >"$T/before"
 	netsetup
-	has_address brupstream $OPERATOR/24 && has_address brupstream 10.78.0.78/24 && has_address brupstream 2001:db8:78::77/64
+	has_address brupstream $OPERATOR/24
+	has_address brupstream 10.78.0.78/24
+	has_address brupstream 2001:db8:78::77/64
 	[ -z "$(ipn -o address show dev eth0 scope global)" ]
 	ipn -o address show dev brupstream | grep -q "$OPERATOR/24 brd 10.78.0.255 scope global brupstream"
 	ipn route show | grep -q "^default via 10.78.0.254 dev brupstream proto dhcp src $OPERATOR metric 100"
 	ipn route show | grep -q "^10.99.0.0/16 via 10.78.0.253 dev brupstream src $OPERATOR mtu 1400"
 	ipn route show table 77 | grep -q "^198.51.100.0/24 via 192.0.2.1 dev brupstream"
 	ipn -6 route show | grep -q "^default via 2001:db8:78::254 dev brupstream metric 512"
-	[ -z "$(ipn route show table all dev eth0 | grep -v -e fe80 -e ff00)" ]
+	run ! grep -v -e fe80 -e ff00 <(ipn route show table all dev eth0)
 	netsetup --check
 	sed -i '/device: eth0/,/address/s/by-id/None/' "$CONFIG" # what we added is not the operator's
 	ipn address del 10.78.0.1/24 dev brupstream
@@ -245,6 +260,7 @@ marked() {
 	same_state "$T/before" "$T/after"
 }
 
+pinged() { [ "$(grep -c icmp_seq "$T/ping")" -gt "$1" ]; }
 @test "an open connection survives the move of its address, and pings go on" {
 	operator_on eth0
 	cat >"$T/echo.py" <<-'E'
@@ -253,7 +269,7 @@ marked() {
 		c, _ = s.accept()
 		while (d := c.recv(100)): c.sendall(d)
 	E
-	ip netns exec "$HOST" $PYTHON "$T/echo.py" >"$T/echo.log" 2>&1 3>&- &
+	ip netns exec "$HOST" "$PYTHON" "$T/echo.py" >"$T/echo.log" 2>&1 3>&- &
 	remember $!
 	wait_until 60 grep -q ready "$T/echo.log"
 	ip netns exec "$PEER" ping -i 0.01 $OPERATOR >"$T/ping" 2>&1 3>&- &
@@ -261,7 +277,7 @@ marked() {
 	remember $ping
 	wait_until 60 grep -q 'icmp_seq=20 ' "$T/ping"
 	mkfifo "$T/orders"
-	ip netns exec "$PEER" $PYTHON - $OPERATOR "$T/orders" >"$T/client.log" 2>&1 3>&- <<-'E' &
+	ip netns exec "$PEER" "$PYTHON" - $OPERATOR "$T/orders" >"$T/client.log" 2>&1 3>&- <<-'E' &
 		import socket, sys
 		c = socket.create_connection((sys.argv[1], 4000)); c.settimeout(60)
 		for line in open(sys.argv[2]):
@@ -275,8 +291,7 @@ marked() {
 	echo after >&7
 	wait_until 60 grep -q after "$T/client.log"
 	exec 7>&-
-	seen=$(grep -c icmp_seq "$T/ping")
-	wait_until 60 eval '[ $(grep -c icmp_seq "$T/ping") -gt $((seen + 50)) ]'
+	wait_until 60 pinged $(($(grep -c icmp_seq "$T/ping") + 50))
 	kill -INT $ping
 	wait_until 60 grep -q 'packets transmitted' "$T/ping"
 	lost=$(awk '/packets transmitted/ { print $1 - $4 }' "$T/ping")
@@ -287,10 +302,12 @@ marked() {
 	ipn link set eth0 up
 	ipn address add $OPERATOR/24 dev eth0 valid_lft 4000 preferred_lft 3000
 	run netsetup
-	[ "$status" -eq 0 ] && [[ "$output" == *"$OPERATOR/24 on eth0 has a lifetime"* ]]
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"$OPERATOR/24 on eth0 has a lifetime"* ]]
 	ipn address show dev brupstream | grep -A1 $OPERATOR | grep -q 'valid_lft [34][0-9]*sec preferred_lft [23]'
 }
 
+killed_netsetup() { LD_PRELOAD=$T/kill.so KILL_AT=$1 netsetup; }
 @test "kill -9 before any change: nothing of the operator's is lost, and the next run converges" {
 	cat >"$T/kill.c" <<-'E'
 		#define _GNU_SOURCE
@@ -314,10 +331,11 @@ marked() {
 	for ((n = 1; ; n++)); do
 		host_up
 		operator_on eth0
-		run env LD_PRELOAD="$T/kill.so" KILL_AT=$n bash -c '. "$TOP/tests/lib/common.bash"; NETNS=$1; as_node pvchv1 env pvc-netsetup --config "$2"' - "$HOST" "$CONFIG"
+		run killed_netsetup $n
 		[ "$status" -ne 0 ] || break
 		[ "$status" -eq 137 ] || { echo "at $n: status $status: $output"; false; }
-		ipn -br address | grep -qw $OPERATOR/24 && ipn -br address | grep -qw 2001:db8:78::77/64
+		ipn -br address | grep -qw $OPERATOR/24
+		ipn -br address | grep -qw 2001:db8:78::77/64
 		ipn route show | grep -q "^default via 10.78.0.254 .* proto dhcp src $OPERATOR metric 100"
 		ipn route show | grep -q '^10.99.0.0/16 via 10.78.0.253 .* mtu 1400'
 		ipn -6 route show | grep -q '^default via 2001:db8:78::254 .* metric 512'
@@ -366,7 +384,8 @@ marked() {
 	[ "$status" -eq 69 ]
 	[[ "$output" == *"system.configuration.networking.storage.device"*"'eth7'"*"eth0, eth1, eth2"* ]]
 	run netsetup --check
-	[ "$status" -eq 2 ] && [[ "$output" == *"'eth7'"* ]]
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"'eth7'"* ]]
 	state >"$T/after"
 	same_state "$T/before" "$T/after"
 }
@@ -397,7 +416,8 @@ marked() {
 	ipn link add brcluster type veth peer name other
 	state >"$T/before"
 	run netsetup
-	[ "$status" -eq 1 ] && [[ "$output" == *"brcluster exists and is no bridge"* ]]
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"brcluster exists and is no bridge"* ]]
 	state >"$T/after"
 	same_state "$T/before" "$T/after"
 }
@@ -406,7 +426,8 @@ marked() {
 	ipn link add other type veth peer name other1
 	ipn address add 10.78.1.1/24 dev other
 	run netsetup
-	[ "$status" -eq 1 ] && [[ "$output" == *"networking.cluster.address: 10.78.1.1/24 is on other already"* ]]
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"networking.cluster.address: 10.78.1.1/24 is on other already"* ]]
 }
 
 @test "another default route stays, and ours comes after it" {
@@ -429,10 +450,12 @@ default via 10.78.0.254 dev brupstream proto static metric 1 " ] || { ipn route 
 	netsetup
 	ipn address add 10.78.1.200/32 dev brcluster # a floating address, of another program
 	netsetup
-	has_address virbr0 192.168.122.1/24 && has_address brcluster 10.78.1.200/32
+	has_address virbr0 192.168.122.1/24
+	has_address brcluster 10.78.1.200/32
 	[ -n "$(ipn route show 203.0.113.0/24)" ]
 	netsetup undo
-	has_address virbr0 192.168.122.1/24 && [ -n "$(ipn route show 203.0.113.0/24)" ]
+	has_address virbr0 192.168.122.1/24
+	[ -n "$(ipn route show 203.0.113.0/24)" ]
 }
 
 @test "undo refuses while somebody else is attached to a bridge, and nothing is touched" {
@@ -441,7 +464,8 @@ default via 10.78.0.254 dev brupstream proto static metric 1 " ] || { ipn route 
 	ipn link set tap0 master brcluster
 	state >"$T/before"
 	run netsetup undo
-	[ "$status" -eq 1 ] && [[ "$output" == *"tap0 is a port of brcluster"* ]]
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"tap0 is a port of brcluster"* ]]
 	state >"$T/after"
 	same_state "$T/before" "$T/after"
 	netsetup # it does not mind a port of a virtual machine
@@ -451,7 +475,8 @@ default via 10.78.0.254 dev brupstream proto static metric 1 " ] || { ipn route 
 	netsetup undo
 	netsetup undo --check
 	run netsetup undo
-	[ "$status" -eq 0 ] && [[ "$output" == *"nothing to do"* ]]
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"nothing to do"* ]]
 	has_address eth1 10.78.1.1/24
 	netsetup
 	netsetup --check
