@@ -19,12 +19,6 @@ int observe(struct net *net, struct observed *ret, char **ret_error) {
 	return 0;
 }
 
-void observed_free(struct observed *observed) {
-	net_links_free(&observed->links);
-	net_addresses_free(&observed->addresses);
-	net_routes_free(&observed->routes);
-}
-
 static int set_master(struct net *net, const struct step *step, int index, char **ret_error) {
 	struct net_link target = {0};
 

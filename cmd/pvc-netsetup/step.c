@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Plans: lists of steps, and how they read. */
+/* Plans: lists of steps, how they read, and the states that they are made from. */
 #include "netsetup.h"
+
+void observed_free(struct observed *observed) {
+	net_links_free(&observed->links);
+	net_addresses_free(&observed->addresses);
+	net_routes_free(&observed->routes);
+}
 
 void plan_free(struct plan *plan) {
 	for (size_t i = 0; i < plan->count; i++)
