@@ -54,5 +54,6 @@ int main(int argc, char **argv) {
 		return run_check(&wanted, undo);
 	if (dry_run)
 		return run_dry(&wanted, undo);
-	return undo ? run_undo(&wanted) : run_setup(&wanted, deadline_after(timeout * USEC_PER_SEC));
+	return undo ? run_undo(&wanted, config->path)
+		    : run_setup(&wanted, config->path, deadline_after(timeout * USEC_PER_SEC));
 }

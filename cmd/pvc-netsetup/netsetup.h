@@ -133,5 +133,6 @@ int plan_execute(struct net *net, struct plan *plan, char **ret_error);
 
 int run_check(const struct wanted *wanted, bool undo); /* names what differs; changes nothing */
 int run_dry(const struct wanted *wanted, bool undo);   /* names what would be done; changes nothing */
-int run_setup(const struct wanted *wanted, usec_t deadline);
-int run_undo(const struct wanted *wanted);
+/* lock_path: the configuration, which is locked meanwhile */
+int run_setup(const struct wanted *wanted, const char *lock_path, usec_t deadline);
+int run_undo(const struct wanted *wanted, const char *lock_path);

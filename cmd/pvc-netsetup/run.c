@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Observe, plan, execute, verify; and back when it fails. */
+#include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/file.h>
 
 #include "log/log.h"
 #include "netsetup.h"
@@ -15,30 +15,17 @@ static int failed(int error, const char *text) {
 	return exit_code_of(error);
 }
 
-/* One at a time in this network namespace: the kernel drops an abstract socket with its last process. */
-static int lock_namespace(int *ret_fd) {
-	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0pvc-netsetup"};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+/* One at a time: a lock on the configuration, which nobody else may even open, and which is gone with the process. */
+static int lock_or_say(const char *path, int *ret_fd) {
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (const struct sockaddr *)&name,
-		 offsetof(struct sockaddr_un, sun_path) + sizeof("\0pvc-netsetup") - 1) < 0) {
-		r = errno == EADDRINUSE ? -EAGAIN : -errno;
-		(void)close(fd); /* nothing was written */
-		return r;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-static int lock_or_say(int *ret_fd) {
-	int r = lock_namespace(ret_fd);
-
-	if (r == -EAGAIN)
+	if (r == -EWOULDBLOCK)
 		log_error("another pvc-netsetup is at work: try again when it has finished");
 	else if (r < 0)
-		log_error("cannot lock against another pvc-netsetup: %s", strerror(-r));
+		log_error("cannot lock %s against another pvc-netsetup: %s", path, strerror(-r));
+	else
+		*ret_fd = move_fd(&fd);
 	return r < 0 ? exit_code_of(r) : EXIT_OK;
 }
 
@@ -216,14 +203,14 @@ static int execute_and_verify(struct net *net, const struct wanted *wanted, stru
 	return r;
 }
 
-int run_setup(const struct wanted *wanted, usec_t deadline) {
+int run_setup(const struct wanted *wanted, const char *lock_path, usec_t deadline) {
 	_cleanup_net_ struct net *net = NULL;
 	_cleanup_observed_ struct observed before = {0};
 	_cleanup_plan_ struct plan plan = {0};
 	_cleanup_free_ char *error = NULL;
 	_cleanup_close_ int lock = -1;
 	sigset_t signals;
-	int r = lock_or_say(&lock);
+	int r = lock_or_say(lock_path, &lock);
 
 	if (r != EXIT_OK)
 		return r;
@@ -254,14 +241,14 @@ int run_setup(const struct wanted *wanted, usec_t deadline) {
 	return wait_for_addresses(net, wanted, deadline_after(DUPLICATE_CHECK));
 }
 
-int run_undo(const struct wanted *wanted) {
+int run_undo(const struct wanted *wanted, const char *lock_path) {
 	_cleanup_net_ struct net *net = NULL;
 	_cleanup_observed_ struct observed before = {0};
 	_cleanup_plan_ struct plan plan = {0};
 	_cleanup_free_ char *error = NULL;
 	_cleanup_close_ int lock = -1;
 	sigset_t signals;
-	int r = lock_or_say(&lock);
+	int r = lock_or_say(lock_path, &lock);
 
 	if (r != EXIT_OK)
 		return r;

@@ -98,7 +98,7 @@ static bool planned(const struct planner *p, const char *key) {
 /* Wants the value where the current one is in [from, to]. Owns the key. */
 static int want(const struct planner *p, char *key, uint64_t from, uint64_t to, uint64_t value, const char *reason) {
 	_cleanup_free_ char *owned = key, *now = NULL;
-	uint64_t current;
+	uint64_t current = 0;
 	int r = read_number(p, key, &current, &now);
 
 	if (r <= 0)
@@ -159,7 +159,7 @@ static int plan_path_filter(const struct planner *p) {
 	static const char kept[] = "so that it keeps what conf.all gave it";
 	_cleanup_free_ char *now = NULL;
 	const char *names[PIVOTS];
-	uint64_t all;
+	uint64_t all = 0;
 	int r = read_number(p, "net.ipv4.conf.all.rp_filter", &all, &now);
 
 	if (r <= 0)

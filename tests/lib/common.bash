@@ -17,7 +17,7 @@ test_begin() {
 		[ -d "$stale" ] || continue
 		pid=${stale#/tmp/pvct-} pid=${pid%%-*}
 		case $pid in '' | *[!0-9]*) continue ;; esac # somebody else's
-		[ -d "/proc/$pid" ] || _remove "$stale"
+		[ -d "/proc/$pid" ] || _remove "$stale" || : # another run may be at it too
 	done
 	T=$(mktemp -d "/tmp/pvct-$$-XXXXXX")
 	export T
