@@ -27,7 +27,8 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libpvc.a
 PROGRAMS := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c)))))
 PROGRAM_FILES := $(PROGRAMS:%=$(BUILD)/bin/%)
-UNIT_TESTS := $(sort $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c)))
+# tests/unit/drive_*.c: programs that bats tests steer
+UNIT_TESTS := $(sort $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c tests/unit/drive_*.c)))
 
 .PHONY: all
 all: $(PROGRAM_FILES)

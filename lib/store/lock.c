@@ -292,6 +292,12 @@ static void lock_create(struct store_lock *lock) {
 	lock_try(lock, r);
 }
 
+/* `timer` serves two ends, so it is made anew for each. */
+static int lock_timer(struct store_lock *lock, usec_t delay, sd_event_time_handler_t handler) {
+	lock->timer = sd_event_source_disable_unref(lock->timer);
+	return event_timer(lock->store->event, &lock->timer, delay, handler, lock);
+}
+
 static int on_pause(sd_event_source *source, uint64_t usec, void *userdata) {
 	(void)source;
 	(void)usec;
@@ -333,7 +339,7 @@ static void lock_deleted(struct store *store, int result, void *userdata) {
 		return;
 	}
 	lock->state = LOCK_PAUSED;
-	result = store->closing ? -ECONNRESET : event_timer(store->event, &lock->timer, lock->pause, on_pause, lock);
+	result = store->closing ? -ECONNRESET : lock_timer(lock, lock->pause, on_pause);
 	lock->pause = lock->pause * 2 < PAUSE_MAX_USEC ? lock->pause * 2 : PAUSE_MAX_USEC;
 	if (result < 0)
 		lock_fail(lock, result);
@@ -405,7 +411,7 @@ static void lock_queue(struct store_lock *lock, const char *predecessor, bool re
 
 	lock->state = LOCK_QUEUED;
 	if (r == 0 && reader)
-		r = event_timer(lock->store->event, &lock->timer, WITHDRAW_USEC, on_withdraw, lock);
+		r = lock_timer(lock, WITHDRAW_USEC, on_withdraw);
 	if (r < 0)
 		lock_fail(lock, r);
 }

@@ -32,7 +32,11 @@ _remove() {
 	local pid ns
 	while read -r pid; do kill -KILL "$pid" 2>/dev/null || :; done 2>/dev/null <"$1/pids" || :
 	while read -r ns; do ip netns del "$ns" 2>/dev/null || :; done 2>/dev/null <"$1/netns" || :
-	rm -rf "$1"
+	# a process that was killed may still be writing
+	for _ in {1..100}; do
+		rm -rf "$1" 2>/dev/null && return
+		read -r -t 0.05 <> <(:) || :
+	done
 }
 
 test_cleanup() { [ -z "${T:-}" ] || _remove "$T"; }

@@ -241,7 +241,7 @@ static void on_values(struct store *store, int result, const struct store_value 
 	seen->count = count;
 	for (size_t i = 0; i < count; i++)
 		if (values[i].exists) {
-			char expected[20];
+			char expected[24];
 
 			(void)snprintf(expected, sizeof(expected), "%zu", i);
 			assert_string_equal(values[i].data, expected);
@@ -259,7 +259,7 @@ static void many_keys_come_in_their_order_with_the_missing_ones_marked(void **st
 	struct store_txn *txn = store_txn_new();
 
 	for (int i = 0; i < MANY; i++) {
-		char value[20];
+		char value[24];
 
 		assert_int_equal(strlist_addf(&paths, "%s/key-%d", f->root, i), 0);
 		(void)snprintf(value, sizeof(value), "%d", i);

@@ -1,0 +1,229 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The store against a server that crashes, freezes and forgets, and its locks against kazoo's.
+bats_require_minimum_version 1.5.0
+load ../lib/common.bash
+
+setup() {
+	test_begin
+	zk_start
+}
+teardown() { test_cleanup; }
+
+# drive NAME SESSION_MS: a program with a store of its own; its input is file descriptor $IN, what it says is $T/NAME.
+drive() {
+	mkfifo "$T/$1.in"
+	"$BUILD/tests/drive_store" "$ZK" "$2" <"$T/$1.in" >>"$T/$1" 2>"$T/$1.err" 3>&- &
+	remember $!
+	exec {IN}>"$T/$1.in"
+	OUT=$T/$1
+}
+ask() { echo "$*" >&"$IN"; }
+said() { grep -qxE -- "$1" "$OUT"; }
+says() { wait_until 60 said "$1" || {
+	cat "$OUT"
+	return 1
+}; }
+# forget: what was said so far does not count any more.
+forget() { : >"$OUT"; }
+
+# line NAME SESSION_MS: drive() over a relay of its own, so that `sever` and `heal` can part this client from the server.
+line() {
+	local port
+	port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	$PYTHON "$TOP/tests/lib/relay.py" "$port" "$ZK_PORT" >"$T/relay" 3>&- &
+	RELAY=$!
+	remember "$RELAY"
+	wait_until 60 grep -q ready "$T/relay"
+	ZK=127.0.0.1:$port drive "$@"
+}
+sever() { kill -STOP "$RELAY"; }
+heal() { kill -CONT "$RELAY"; }
+is_gone() { ! zk exists "$1"; }
+
+locks() { $PYTHON "$TOP/tests/lib/store_locks.py" "$ZK" "$BUILD/tests/drive_store" "$1"; }
+
+@test "D21: watches come back after the server was killed and started again" {
+	zk create /key before
+	zk create /list
+	drive a 10000
+	ask watch /key
+	ask list /list
+	says 'value /key 0 before'
+	says 'children /list'
+	zk_stop
+	says 'state connecting'
+	zk_start
+	says 'state connected|state new'
+	zk set /key after
+	says 'value /key 1 after'
+	zk create /list/child
+	says 'children /list child'
+	zk rm /key
+	says 'missing /key'
+}
+
+@test "D21: with a new session everything is read again: values, lists, and keys that are not there" {
+	zk create /key before
+	line a 2000
+	ask watch /key
+	ask watch /none
+	ask list /list
+	ask ephemeral /mine x
+	says 'created /mine 0'
+	says 'value /key 0 before'
+	says 'missing /none'
+	says 'missing /list'
+	sever
+	says 'state connecting'
+	wait_until 60 is_gone /mine # the server ended the session
+	zk set /key meanwhile
+	zk create /list/child
+	forget
+	heal
+	says 'state new'
+	says 'value /key 1 meanwhile'
+	says 'children /list child'
+	zk set /key after
+	says 'value /key 2 after'
+	zk create /none made
+	says 'value /none 0 made'
+	zk create /list/more
+	says 'children /list child more'
+}
+
+@test "D21: a change that was made while the connection was lost is told" {
+	zk create /key before
+	line a 10000
+	ask watch /key
+	says 'value /key 0 before'
+	sever
+	zk set /key after
+	says 'state connecting'
+	heal
+	says 'value /key 1 after'
+}
+
+@test "what was asked for without a connection waits for one, in order" {
+	drive a 10000
+	says 'state new'
+	zk_stop
+	says 'state connecting'
+	ask create /one 1
+	ask create /one/two 2
+	ask create /one/two/three 3
+	zk_start
+	says 'created /one/two/three 0'
+	[ "$(zk get /one/two/three)" = 3 ]
+}
+
+@test "a write that was sent and never answered fails: outcome unknown; a read is asked again" {
+	drive a 4000
+	says 'state new'
+	kill -STOP "$ZK_PID"
+	ask create /key 1
+	ask add /counter
+	says 'created /key ENOTCONN'
+	kill -CONT "$ZK_PID"
+	says 'added /counter 0'
+	[ "$(zk get /counter)" = 1 ]
+}
+
+@test "the lease clock stands still while the server is frozen, and is new after it thawed" {
+	drive a 10000
+	says 'state new'
+	kill -STOP "$ZK_PID"
+	fresh_is_older_than() {
+		forget
+		ask fresh
+		wait_until 10 said 'fresh [0-9]+'
+		[ "$(sed -n 's/^fresh //p' "$OUT" | tail -1)" "$@" ]
+	}
+	wait_until 60 fresh_is_older_than -gt 4000
+	kill -CONT "$ZK_PID"
+	wait_until 60 fresh_is_older_than -lt 3000
+}
+
+@test "closing does not wait for a frozen server" {
+	drive a 10000
+	says 'state new'
+	kill -STOP "$ZK_PID"
+	ask exit
+	says 'closed [0-9]+'
+	kill -CONT "$ZK_PID"
+	# the library's own patience with a server that does not answer is 1500 ms
+	[ "$(sed -n 's/^closed //p' "$OUT")" -lt 1400 ]
+}
+
+@test "closing ends the session at once: its ephemerals are gone" {
+	drive a 10000
+	ask ephemeral /mine x
+	says 'created /mine 0'
+	ask exit
+	says 'closed [0-9]+'
+	run ! zk exists /mine
+}
+
+@test "a server that accepts but never answers is left for the next one" {
+	$PYTHON -c 'import socket,time
+s=socket.socket(); s.bind(("127.0.0.1",0)); s.listen(50); print(s.getsockname()[1], flush=True)
+kept=[]
+while True: kept.append(s.accept())' >"$T/deaf" 3>&- &
+	remember $!
+	wait_until 60 test -s "$T/deaf"
+	local deaf
+	deaf=127.0.0.1:$(cat "$T/deaf")
+	ZK=$deaf,$ZK,$deaf drive a 10000
+	says 'state new'
+}
+
+@test "a lock is lost with its session, its holder is told, and it can be had again" {
+	line a 2000
+	ask lock L write /lock
+	says 'held L'
+	sever
+	wait_until 60 eval '[ -z "$(zk ls /lock)" ]'
+	heal
+	says 'lost L'
+	ask lock M write /lock
+	says 'held M'
+	ask unlock L
+	ask unlock M
+}
+
+@test "who waits for a lock when the session is lost queues again" {
+	line a 2000
+	ask lock L write /lock
+	says 'held L'
+	ask lock M write /lock
+	wait_until 60 eval '[ "$(zk ls /lock | wc -l)" = 2 ]'
+	sever
+	wait_until 60 eval '[ -z "$(zk ls /lock)" ]'
+	heal
+	says 'lost L'
+	says 'held M'
+}
+
+@test "a lock that was given up without a connection leaves nothing behind" {
+	drive a 10000
+	ask lock L write /lock
+	says 'held L'
+	ask lock M write /lock 60000
+	wait_until 60 eval '[ "$(zk ls /lock | wc -l)" = 2 ]'
+	zk_stop
+	says 'state connecting'
+	ask unlock M
+	ask lock N write /lock 1
+	says 'ended N ETIMEDOUT'
+	ask unlock L
+	zk_start
+	wait_until 60 eval '[ -z "$(zk ls /lock)" ]'
+}
+
+@test "lock contenders have kazoo's names and data" { locks names; }
+@test "what we hold keeps kazoo out" { locks ours_first; }
+@test "what kazoo holds keeps us out" { locks theirs_first; }
+@test "D28: a kazoo reader between two writers gets its turn" { locks deadlock; }
+@test "writers of both sides never overlap" { locks turns; }
+@test "a holder that is killed lets others in" { locks killed; }
+@test "a waiter makes the lock's directory again" { locks late_parent; }
