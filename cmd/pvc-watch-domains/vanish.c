@@ -28,6 +28,10 @@ static void on_values(struct store *store, int result, const struct store_value 
 		vm_finish(vm, result == -ENOTCONN || result == -ECONNRESET ? 0 : RETRY_PAUSE);
 		return;
 	}
+	if (vm->here == VM_HERE_ABSENT) { /* ended meanwhile */
+		vm_finish(vm, 0);
+		return;
+	}
 	if (own->exists) { /* made again; its watches know */
 		vm->gone = false;
 		vm_finish(vm, 0);

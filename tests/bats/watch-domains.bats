@@ -28,6 +28,7 @@ teardown_file() {
 # Each test has a VM of its own: $U is its uuid, $N its name.
 setup() {
 	U=$(uuid 1) N=vm$BATS_TEST_NUMBER
+	! process_is_gone "$(libvirtd_pid)" || libvirtd_start
 	alive || daemon_start
 }
 # What a test leaves is taken away; a failed one shows what the daemon said last.
@@ -326,12 +327,13 @@ sys.exit(0 if min(gaps) >= 4.9 else "starts too close: %r" % gaps)'
 	kill -CONT "$(libvirtd_pid)"
 	wait_until 60 said "VM $U ($N): is off"
 	off "$N" && state_is "$U" stop
-	# the other way round: stopped while being stopped, then wanted again
-	dom set "$U" state=start
-	wait_until 60 runs "$N"
-	PID=$(qemu_pid "$N")
+}
+
+@test "D35: a VM that is wanted again while it is being stopped runs in the end" {
+	vm_running
 	kill -STOP "$(libvirtd_pid)"
 	dom set "$U" state=stop
+	wait_until 60 said "VM $U ($N): forced off"
 	dom set "$U" state=start
 	dom set "$U" state=restart
 	dom set "$U" state=stop

@@ -54,14 +54,14 @@ process_is_gone() { [ ! -d "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc
 
 # qemu_pid NAME: of the guest, as libvirt wrote it.
 qemu_pid() { lv cat "/run/libvirt/qemu/$1.pid"; }
-# libvirt_end: ends all guests of this test and remembers nothing else; call it before test_cleanup.
+# libvirt_end: ends what still runs in the holder's mount namespace: guests, libvirtd. Call it before test_cleanup.
 libvirt_end() {
-	local f
-	[ -n "${LV_PID:-}" ] || return 0
-	for f in $(lv sh -c 'echo /run/libvirt/qemu/*.pid'); do
-		lv test -e "$f" && kill -KILL "$(lv cat "$f")" 2>/dev/null
+	local mine process
+	[ -n "${LV_PID:-}" ] && mine=$(readlink "/proc/$LV_PID/ns/mnt") || return 0
+	for process in /proc/[0-9]*; do
+		[ "${process#/proc/}" != "$LV_PID" ] && [ "$(readlink "$process/ns/mnt" 2>/dev/null)" = "$mine" ] || continue
+		kill -KILL "${process#/proc/}" 2>/dev/null || :
 	done
-	return 0
 }
 
 # guest_images: boot sectors. $T/listens.img says "booted" on the serial port and powers off when the power button is
