@@ -137,35 +137,74 @@ static int on_overdue(sd_event_source *source, uint64_t usec, void *userdata) {
 	return 0;
 }
 
-static void on_asked(struct virt *virt, int result, const struct virt_reply *reply, void *userdata) {
-	struct vm *vm = userdata;
-	int r;
+/* A request may hang in libvirt as long as the guest's QEMU does. It is then left to itself, so that the VM can be
+ * forced off beside it; the call's end finds this, and the VM only if it was waited for. */
+struct request {
+	struct vm *vm; /* NULL once left to itself */
+};
 
-	(void)virt;
-	if (result == -ENOENT)
-		(void)vm_observe(vm, VIRT_OFF, reply->serial);
-	else if (result < 0 && result != -EIO) {
-		virt_failed(vm, "request to shut down", result, reply->error);
-		return;
-	}
-	if (result == -EIO) /* the guest gets its time all the same, then it is forced off */
-		log_warning("VM %s: libvirt could not ask it to shut down: %s", vm_label(vm), reply->error);
+static void asked(struct vm *vm) {
 	vm->asked = true;
-	vm->overdue = false;
-	r = event_timer(vm->daemon->event, &vm->ask_timer, vm->daemon->config->vm_shutdown_timeout * USEC_PER_SEC,
-			on_overdue, vm);
-	if (r < 0) {
-		log_error("VM %s: cannot set a timer (%s): it gets no time to shut down", vm_label(vm), strerror(-r));
-		vm->overdue = true;
-	}
 	vm_finish(vm, 0);
 }
 
+static void on_asked(struct virt *virt, int result, const struct virt_reply *reply, void *userdata) {
+	struct request *request = userdata;
+	struct vm *vm = request->vm;
+
+	(void)virt;
+	free(request);
+	if (!vm)
+		return;
+	if (lost(result) || result == -ETIMEDOUT) {
+		vm->ask_timer = sd_event_source_disable_unref(vm->ask_timer);
+		vm->overdue = false;
+		virt_failed(vm, "request to shut down", result, reply->error);
+		return;
+	}
+	if (result == -ENOENT)
+		(void)vm_observe(vm, VIRT_OFF, reply->serial);
+	else if (result < 0) /* the guest gets its time all the same, then it is forced off */
+		log_warning("VM %s: libvirt could not ask it to shut down: %s", vm_label(vm), reply->error);
+	asked(vm);
+}
+
+static void on_asked_late(struct virt *virt, void *userdata) {
+	struct request *request = userdata;
+	struct vm *vm = request->vm;
+
+	(void)virt;
+	log_error(
+	    "VM %s: libvirt has not come back from asking it to shut down; it is forced off when its time is over",
+	    vm_label(vm));
+	request->vm = NULL;
+	asked(vm);
+}
+
 static void ask(struct vm *vm) {
-	struct virt_call call = {.verb = VIRT_SHUTDOWN, .patience = SHUTDOWN_PATIENCE, .done = on_asked};
+	struct request *request = malloc(sizeof(*request));
+	struct virt_call call = {.verb = VIRT_SHUTDOWN,
+				 .uuid = vm->uuid,
+				 .patience = SHUTDOWN_PATIENCE,
+				 .done = on_asked,
+				 .late = on_asked_late,
+				 .userdata = request};
+	int r = request ? 0 : -ENOMEM;
 
 	log_info("VM %s: asked to shut down%s", vm_label(vm), vm->state == VM_RESTART ? " for a restart" : "");
-	submit(vm, &call, "request to shut down");
+	vm->overdue = false;
+	if (r == 0) {
+		request->vm = vm;
+		r = event_timer(vm->daemon->event, &vm->ask_timer,
+				vm->daemon->config->vm_shutdown_timeout * USEC_PER_SEC, on_overdue, vm);
+	}
+	if (r >= 0)
+		r = virt_submit(vm->daemon->virt, &call);
+	if (r < 0) {
+		free(request);
+		vm->ask_timer = sd_event_source_disable_unref(vm->ask_timer);
+		virt_failed(vm, "request to shut down", r, "");
+	}
 }
 
 static void on_destroyed(struct virt *virt, int result, const struct virt_reply *reply, void *userdata) {

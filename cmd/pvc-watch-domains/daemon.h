@@ -45,6 +45,7 @@ struct daemon {
 	bool listed;     /* libvirt is up and what is known of its domains is complete */
 	bool listing;    /* a listing is under way */
 	bool list_late;  /* ... and takes long */
+	bool list_stale; /* ... and began on a connection that is no more */
 	bool list_again; /* ... and was overtaken by something new */
 	char *down;      /* why libvirt is down; NULL while up */
 	size_t active;   /* domains in the last listing, ours or not */

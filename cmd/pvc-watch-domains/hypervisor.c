@@ -29,6 +29,11 @@ static void on_list(struct virt *virt, int result, const struct virt_reply *repl
 	daemon->listing = daemon->list_late = false;
 	if (daemon->stopping || result == -ECANCELED)
 		return;
+	if (daemon->list_stale) {
+		daemon->list_stale = false;
+		hypervisor_list(daemon);
+		return;
+	}
 	if (result < 0) {
 		if (result != -ENOTCONN) /* else the connection says so itself */
 			log_error("cannot list libvirt's domains: %s",
@@ -98,6 +103,7 @@ static void on_connection(struct virt *virt, bool up, const char *reason, void *
 
 	(void)virt;
 	daemon->listed = false;
+	daemon->list_stale = daemon->listing;
 	if (up) {
 		log_system("connected to libvirt");
 		free(daemon->down);

@@ -7,6 +7,10 @@
  */
 #include "virt/internal.h"
 
+#include <poll.h>
+
+#define REMOVAL_PATIENCE (2 * USEC_PER_SEC)
+
 struct call {
 	struct virt_call call; /* uuid and xml are copies */
 	struct virt *virt;     /* loop only */
@@ -113,6 +117,21 @@ static int domain_state(struct call *call, virDomainPtr domain) {
 	return 0;
 }
 
+/* libvirt tells that a domain stopped while it still removes it, and refuses to make it again in that moment: with this
+ * code, which it also has for a name that another domain bears. So such a refusal is only believed when it stays. */
+static virDomainPtr create(struct call *call) {
+	usec_t deadline = deadline_after(REMOVAL_PATIENCE);
+
+	for (;;) {
+		virDomainPtr domain = virDomainCreateXML(call->conn, call->call.xml, 0);
+
+		if (domain || virGetLastErrorCode() != VIR_ERR_OPERATION_FAILED || deadline_left(deadline) == 0 ||
+		    (call->call.not_after && now_boottime() > call->call.not_after))
+			return domain;
+		(void)poll(NULL, 0, 50);
+	}
+}
+
 static int work_create(struct call *call, virDomainPtr present) {
 	char uuid[VIRT_UUID_TEXT];
 	virDomainPtr domain;
@@ -124,7 +143,7 @@ static int work_create(struct call *call, virDomainPtr present) {
 	}
 	if (call->call.not_after && now_boottime() > call->call.not_after)
 		return -ESTALE;
-	domain = virDomainCreateXML(call->conn, call->call.xml, 0);
+	domain = create(call);
 	if (!domain)
 		return failed(call);
 	call->reply.state = VIRT_RUNNING;

@@ -57,10 +57,11 @@ qemu_pid() { lv cat "/run/libvirt/qemu/$1.pid"; }
 # libvirt_end: ends what still runs in the holder's mount namespace: guests, libvirtd. Call it before test_cleanup.
 libvirt_end() {
 	local mine process
-	[ -n "${LV_PID:-}" ] && mine=$(readlink "/proc/$LV_PID/ns/mnt") || return 0
+	mine=$(readlink "/proc/${LV_PID:-none}/ns/mnt") || return 0
 	for process in /proc/[0-9]*; do
-		[ "${process#/proc/}" != "$LV_PID" ] && [ "$(readlink "$process/ns/mnt" 2>/dev/null)" = "$mine" ] || continue
-		kill -KILL "${process#/proc/}" 2>/dev/null || :
+		if [ "${process#/proc/}" != "$LV_PID" ] && [ "$(readlink "$process/ns/mnt" 2>/dev/null)" = "$mine" ]; then
+			kill -KILL "${process#/proc/}" 2>/dev/null || :
+		fi
 	done
 }
 
