@@ -307,11 +307,13 @@ pinged() { [ "$(grep -c icmp_seq "$T/ping")" -gt "$1" ]; }
 	ipn address show dev brupstream | grep -A1 $OPERATOR | grep -q 'valid_lft [34][0-9]*sec preferred_lft [23]'
 }
 
-killed_netsetup() { LD_PRELOAD=$T/kill.so KILL_AT=$1 netsetup; }
-@test "kill -9 before any change: nothing of the operator's is lost, and the next run converges" {
-	cat >"$T/kill.c" <<-'E'
+# faulty_netsetup FAULT N: netsetup, of which the N-th change that it asks the kernel for meets a FAULT: "kill" ends it
+# before, "refuse" lets the request fail.
+faulty_netsetup() {
+	[ -e "$T/fault.so" ] || cc -shared -fPIC -o "$T/fault.so" -x c - <<-'E'
 		#define _GNU_SOURCE
 		#include <dlfcn.h>
+		#include <errno.h>
 		#include <signal.h>
 		#include <stdlib.h>
 		#include <sys/socket.h>
@@ -320,18 +322,25 @@ killed_netsetup() { LD_PRELOAD=$T/kill.so KILL_AT=$1 netsetup; }
 			static int count;
 			ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "sendto");
 			int kind = ((const unsigned char *)b)[4] & 3; /* of nlmsg_type: 0 new, 1 delete, 2 get */
-			if (kind != 2 && ++count == atoi(getenv("KILL_AT"))) raise(SIGKILL);
+			if (kind != 2 && ++count == atoi(getenv("FAULT_AT"))) {
+				if (getenv("FAULT")[0] == 'k') raise(SIGKILL);
+				errno = ENOBUFS;
+				return -1;
+			}
 			return real(fd, b, n, f, a, l);
 		}
 	E
-	cc -shared -fPIC -o "$T/kill.so" "$T/kill.c"
+	LD_PRELOAD=$T/fault.so FAULT=$1 FAULT_AT=$2 netsetup
+}
+
+@test "kill -9 before any change: nothing of the operator's is lost, and the next run converges" {
 	operator_on eth0
 	netsetup
 	state >"$T/wanted"
 	for ((n = 1; ; n++)); do
 		host_up
 		operator_on eth0
-		run killed_netsetup $n
+		run faulty_netsetup kill $n
 		[ "$status" -ne 0 ] || break
 		[ "$status" -eq 137 ] || { echo "at $n: status $status: $output"; false; }
 		ipn -br address | grep -qw $OPERATOR/24
@@ -348,6 +357,20 @@ killed_netsetup() { LD_PRELOAD=$T/kill.so KILL_AT=$1 netsetup; }
 }
 
 # ---- failures ----
+
+@test "whichever change the kernel refuses: everything goes back to what it was" {
+	operator_on eth0
+	state >"$T/before"
+	for ((n = 1; ; n++)); do
+		run faulty_netsetup refuse $n
+		[ "$status" -ne 0 ] || break
+		[[ "$output" == *": No buffer space available; going back"*"everything is as it was before"* ]] || { echo "at $n: $output"; false; }
+		state >"$T/now"
+		same_state "$T/before" "$T/now" || { echo "after a refusal at $n: $output"; false; }
+	done
+	[ "$n" -gt 20 ] || { echo "only $n changes?"; false; }
+	netsetup --check
+}
 
 @test "when a step fails everything goes back to what it was" {
 	operator_on eth0
