@@ -183,3 +183,52 @@ enum heartbeat_figures {
 };
 #define HEARTBEAT_STALE_INTERVALS 3 /* the publisher may miss two rounds before anybody is told */
 enum heartbeat_figures heartbeat_figures(bool readable, usec_t age, usec_t interval);
+
+/* ---- a node's own words: maintenance, drain, role (node.c; data model, 3, 4, 9, 11) ---- */
+
+enum maintenance {
+	MAINTENANCE_OFF,
+	MAINTENANCE_ON,
+	MAINTENANCE_UNCLEAR /* missing, or no word that strtobool knows: counts as off, and is worth a warning */
+};
+enum maintenance maintenance_parse(const char *word); /* NULL: the key is missing */
+
+/* What this node's domainstate asks of it. */
+enum node_duty {
+	NODE_DUTY_NONE,    /* flushed, ready: nothing */
+	NODE_DUTY_UNFLUSH, /* bring its VMs back, then write `ready` */
+	NODE_DUTY_FLUSH,   /* move its VMs away, then write `flushed` */
+	NODE_DUTY_UNCLEAR  /* no key, or no known word: nothing, and worth a warning */
+};
+enum node_duty node_duty(const char *domainstate); /* NULL: the key is missing */
+
+/* What becomes of one VM when node `me` is made ready. */
+enum unflush_action {
+	UNFLUSH_LEAVE, /* not concerned */
+	UNFLUSH_START, /* it was stopped when the node was drained: state=start, lastnode='', node_autostart=False */
+	UNFLUSH_FETCH, /* it has its home here and runs elsewhere: migrate it back */
+	UNFLUSH_ACTION_COUNT
+};
+struct unflush_vm { /* its keys as they are; NULL for one that is missing */
+	const char *state;
+	const char *node;
+	const char *lastnode;
+	const char *node_autostart;
+};
+enum unflush_action unflush_decide(const struct unflush_vm *vm, const char *me);
+
+/* What this node's routerstate has to be, and whether it may write its own name into /primary_node. */
+struct role_view {
+	bool is_coordinator;
+	const char *me;
+	const char *primary;            /* value of /primary_node; NULL when the key is missing */
+	enum daemon_state daemon_state; /* this node's own */
+	bool yielding; /* it was primary until a moment ago and was asked to give the role away: others go first */
+};
+struct role_decision {
+	enum router_state router_state;
+	bool claim; /* by compare-and-set against the value that was seen: one winner (D25) */
+};
+struct role_decision role_decide(const struct role_view *view);
+/* True when nobody holds the role: a missing key, an empty value, `none`. */
+bool role_is_free(const char *primary);
