@@ -78,7 +78,8 @@ zk_start() {
 	remember "$ZK_PID"
 	wait_until 120 zk_serves
 }
-zk_serves() { ${ZK_NETNS:+ip netns exec "$ZK_NETNS"} bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf srvr >&3 && grep -q "^Mode:" <&3' "$ZK_PORT"; }
+# (bounded: a server that is just starting may accept a connection and never answer on it)
+zk_serves() { ${ZK_NETNS:+ip netns exec "$ZK_NETNS"} timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf srvr >&3 && grep -q "^Mode:" <&3' "$ZK_PORT"; }
 # zk_stop: as a crash does.
 zk_stop() {
 	kill -KILL "$ZK_PID"

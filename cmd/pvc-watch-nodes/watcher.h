@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * pvc-watch-nodes: the entries below /nodes. One object, in main(); all of it runs on the loop, so nothing is locked.
+ *
+ * Each part keeps what it saw last and is told again after every new session, when it compares everything (D21):
+ *   roster.c   all nodes and their daemonstate, and /maintenance: seen and logged, nothing is written
+ *   duty.c     this node's domainstate: unflush
+ *   unflush.c  the work of one unflush
+ *   role.c     /primary_node and this node's routerstate
+ */
+#pragma once
+
+#include "cluster/cluster.h"
+#include "config/config.h"
+#include "event/event.h"
+#include "store/store.h"
+
+#define RETRY_TIME (2 * USEC_PER_SEC) /* before something that failed is tried again */
+#define YIELD_TIME                                                                                                     \
+	(15 * USEC_PER_SEC) /* how long a node that was asked to give the primary role away lets others go             \
+			       first: longer than one lost session of another coordinator */
+
+struct roster;
+struct duty;
+struct role;
+
+struct watcher {
+	const struct config *config;
+	struct loop *loop;
+	struct store *store; /* NULL once it was closed: it took all watches with it */
+	char *path;          /* /nodes/ME */
+	struct roster *roster;
+	struct duty *duty;
+	struct role *role;
+	bool stopping;   /* the store is being closed: answers come, nothing is asked any more */
+	unsigned unseen; /* parts that have not seen their keys yet: ready at 0 */
+};
+
+/* A part has seen all of its keys for the first time. */
+void watcher_seen(struct watcher *watcher);
+/* The text of a value, or NULL when the key is missing; a value with a NUL inside is no text: "?". Borrowed. */
+const char *value_text(const struct store_value *value);
+/* Foreign text for a message; "(none)" for NULL. The caller frees; NULL without memory. */
+char *shown(const char *text);
+#define SHOWN(text) ((text) ? (text) : "?")
+
+int roster_start(struct watcher *watcher);
+void roster_stop(struct watcher *watcher);
+
+int duty_start(struct watcher *watcher);
+void duty_stop(struct watcher *watcher);
+void duty_compare(struct watcher *watcher); /* a new session */
+
+int role_start(struct watcher *watcher);
+void role_stop(struct watcher *watcher);
+void role_compare(struct watcher *watcher);
+
+/* ---- unflush.c ---- */
+
+struct unflush;
+struct unflush_report {
+	unsigned started; /* VMs that were set to `start` by this run */
+	unsigned failed;  /* VMs that could not be written: named in the log, they keep their flag */
+	unsigned away;    /* VMs that have their home here and stay where they are */
+};
+/* result 0: domainstate is `ready` now; -ECANCELED: it is no longer `unflush`; else -errno: begin anew. Called once,
+ * never from inside unflush_start(). */
+typedef void (*unflush_done_fn)(struct watcher *watcher, int result, const struct unflush_report *report);
+int unflush_start(struct watcher *watcher, unflush_done_fn done, struct unflush **ret);
+void unflush_free(struct unflush *unflush); /* after store_close() only: its answers must have come */

@@ -1,0 +1,360 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# pvc-watch-nodes against a real ZooKeeper, with kazoo as the client that writes.
+bats_require_minimum_version 1.5.0
+load ../lib/common.bash
+
+setup() {
+	test_begin
+	zk_start
+	mkdir -p "$T/run" "$T/log" "$T/console"
+	printf '127.0.0.1 localhost pvchv1 pvchv2 pvchv3\n' >"$T/hosts"
+	cluster
+}
+teardown() { test_cleanup; }
+
+# py [ARGUMENT]...: a Python program on standard input with `zk`, a kazoo client, and what tests do with VMs
+py() {
+	cat - >"$T/py"
+	$PYTHON - "$ZK" "$T/py" "$@" <<-'E'
+		import logging, sys
+		from kazoo.client import KazooClient
+		logging.disable(logging.CRITICAL)
+		zk = KazooClient(hosts=sys.argv[1], timeout=10)
+		zk.start(timeout=60)
+		def get(path):
+		    return zk.get(path)[0].decode()
+		def vm(uuid, **keys):
+		    values = dict(state="stop", node="pvchv1", lastnode="", node_autostart="False")
+		    values.update(keys)
+		    t = zk.transaction()
+		    t.create("/domains/" + uuid, b"name")
+		    for key, value in values.items():
+		        t.create("/domains/%s/%s" % (uuid, key), value.encode())
+		    t.commit()
+		def uuid(n):
+		    return "00000000-0000-4000-8000-%012d" % n
+		def versions(uuid):
+		    return [zk.get("/domains/%s/%s" % (uuid, key))[1].version for key in ("state", "node", "lastnode", "node_autostart")]
+		program = open(sys.argv[2]).read()
+		sys.argv[1:] = sys.argv[3:]
+		exec(compile(program, "test", "exec"))
+		zk.stop()
+	E
+}
+
+cluster() {
+	py <<-'E'
+		for path, value in (("/primary_node", b"none"), ("/maintenance", b"False"), ("/nodes", b""), ("/domains", b"")):
+		    zk.create(path, value)
+		for node in ("pvchv1", "pvchv2", "pvchv3"):
+		    zk.create("/nodes/" + node, b"coordinator")
+		    for key, value in (("daemonmode", b"coordinator"), ("daemonstate", b"run"), ("routerstate", b"client"), ("domainstate", b"flushed")):
+		        zk.create("/nodes/%s/%s" % (node, key), value)
+	E
+}
+
+# node_start NAME [coordinator]: the program as that node; its log is $T/NAME.out, its process in $PID
+node_start() {
+	local server=127.0.0.1:$ZK_PORT
+	[ "${2:-}" != coordinator ] || server=$1:$ZK_PORT
+	write_config "$T/$1.yaml" "s|- 127.0.0.1:$ZK_PORT|- $server|"
+	# shellcheck disable=SC2016 # the inner shell expands it
+	unshare --uts --mount sh -c 'mount --bind "$1" /etc/hosts && hostname "$0" && exec pvc-watch-nodes --config "$2"' \
+		"$1" "$T/hosts" "$T/$1.yaml" >>"$T/$1.out" 2>&1 3>&- &
+	PID=$!
+	remember "$PID"
+	before=$(grep -c 'watching the nodes' "$T/$1.out" || :)
+	wait_until 60 started "$1" $((before))
+}
+started() { [ "$(grep -c 'watching the nodes' "$T/$1.out")" -gt "${2:-0}" ]; }
+said() { grep -qF -- "$2" "$T/$1.out"; }
+times_said() { grep -cF -- "$2" "$T/$1.out" || :; }
+is() { [ "$(zk get "$1")" = "$2" ]; }
+
+@test "unflush starts this node's autostart VMs in one transaction each and ends in ready; all others stay untouched" {
+	py <<-'E'
+		vm(uuid(1), node_autostart="True")
+		vm(uuid(2), node_autostart="True", state="fail", lastnode="pvchv2")
+		vm(uuid(3), node_autostart="True", node="pvchv2")
+		vm(uuid(4))
+		vm(uuid(5), node_autostart="True", state="disable")
+		vm(uuid(6), node_autostart="true")
+		vm(uuid(7), node_autostart="True", state="delete")
+		vm(uuid(8), node="pvchv2", lastnode="pvchv1", state="start")
+		zk.create("/domains/" + uuid(9), b"without keys")
+	E
+	node_start pvchv1
+	zk set /nodes/pvchv1/domainstate unflush
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+	py <<-'E'
+		for n in (1, 2):
+		    assert [get("/domains/%s/%s" % (uuid(n), k)) for k in ("state", "node", "lastnode", "node_autostart")] == ["start", "pvchv1", "", "False"]
+		    assert versions(uuid(n)) == [1, 1, 1, 1]
+		    assert len({zk.get("/domains/%s/%s" % (uuid(n), k))[1].mzxid for k in ("state", "node", "lastnode", "node_autostart")}) == 1
+		assert zk.get("/domains/%s/state" % uuid(1))[1].mzxid != zk.get("/domains/%s/state" % uuid(2))[1].mzxid
+		for n in range(3, 9):
+		    assert versions(uuid(n)) == [0, 0, 0, 0], n
+		assert zk.get_children("/domains/" + uuid(9)) == []
+		assert zk.get("/nodes/pvchv1/domainstate")[1].version == 2
+	E
+	said pvchv1 "2 VMs were set to start"
+	said pvchv1 "VM 00000000-0000-4000-8000-000000000008 has its home here"
+}
+
+@test "an unflush that is already asked for when the program starts is done" {
+	py <<<'vm(uuid(1), node_autostart="True")'
+	zk set /nodes/pvchv1/domainstate unflush
+	node_start pvchv1
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+	is "/domains/00000000-0000-4000-8000-000000000001/state" start
+}
+
+@test "D51: 1000 VMs, killed with -9 three times in the middle: each is written exactly once" {
+	py <<-'E'
+		for n in range(1000):
+		    vm(uuid(n), node_autostart="True" if n % 2 else "False")
+	E
+	node_start pvchv1
+	zk set /nodes/pvchv1/domainstate unflush
+	for round in 1 2 3; do
+		wait_until 60 more_started $((round * 40))
+		kill -KILL "$PID"
+		wait "$PID" || :
+		node_start pvchv1
+	done
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+	py <<-'E'
+		for n in range(1000):
+		    assert versions(uuid(n)) == ([1, 1, 1, 1] if n % 2 else [0, 0, 0, 0]), (n, versions(uuid(n)))
+		    assert get("/domains/%s/state" % uuid(n)) == ("start" if n % 2 else "stop")
+	E
+}
+more_started() { [ "$(times_said pvchv1 'is set to start')" -ge "$1" ]; }
+
+@test "D51: a client that writes the same VM and the same word at the same time is neither lost nor overrun" {
+	py <<-'E'
+		for n in range(200):
+		    vm(uuid(n), node_autostart="True")
+	E
+	node_start pvchv1
+	py <<-'E'
+		zk.set("/nodes/pvchv1/domainstate", b"unflush")
+		for n in reversed(range(200)):  # an operator takes VMs away meanwhile, as the client does: without versions
+		    t = zk.transaction()
+		    t.set_data("/domains/%s/node" % uuid(n), b"pvchv2")
+		    t.set_data("/domains/%s/state" % uuid(n), b"stop")
+		    t.commit()
+	E
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+	py <<-'E'
+		for n in range(200):  # the client wrote last where ours came first; where it came first ours left it alone
+		    assert get("/domains/%s/node" % uuid(n)) == "pvchv2"
+		    assert get("/domains/%s/state" % uuid(n)) == "stop"
+	E
+}
+
+@test "unflush that is taken back stops; flush is named with what to do and left alone" {
+	node_start pvchv1
+	zk set /nodes/pvchv1/domainstate flush
+	wait_until 60 said pvchv1 "which this version does not do"
+	said pvchv1 "pvcctl node ready pvchv1"
+	is /nodes/pvchv1/domainstate flush
+	zk set /nodes/pvchv1/domainstate unflush
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+}
+
+@test "D21: after an expired session everything is compared and every watch works again" {
+	node_start pvchv1 coordinator
+	wait_until 60 is /nodes/pvchv1/routerstate primary
+	kill -STOP "$PID"
+	wait_until 90 no_session
+	py <<-'E'
+		vm(uuid(1), node_autostart="True")
+		zk.set("/nodes/pvchv1/domainstate", b"unflush")
+		zk.set("/primary_node", b"pvchv2")
+		zk.set("/maintenance", b"true")
+	E
+	kill -CONT "$PID"
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+	wait_until 60 is /nodes/pvchv1/routerstate secondary
+	wait_until 60 said pvchv1 "maintenance mode is on"
+	# and changes after that are seen too
+	zk set /maintenance off
+	wait_until 60 said pvchv1 "maintenance mode is off"
+	zk set /primary_node pvchv1
+	wait_until 60 is /nodes/pvchv1/routerstate primary
+	zk set /nodes/pvchv2/daemonstate dead
+	wait_until 60 said pvchv1 "node pvchv2: daemon state run -> dead"
+}
+# nobody but us talks to the test's server: no session, no connection with one
+no_session() { ! $PYTHON -c 'import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10); s.sendall(b"cons"); data = b""
+while True:
+    part = s.recv(65536)
+    if not part: break
+    data += part
+sys.exit(0 if b"sid=0x" in data else 1)' "$ZK_PORT"; }
+
+@test "a server that crashes and comes back is found again, also in the middle of an unflush" {
+	py <<-'E'
+		for n in range(300):
+		    vm(uuid(n), node_autostart="True")
+	E
+	node_start pvchv1
+	zk set /nodes/pvchv1/domainstate unflush
+	wait_until 60 more_started 20
+	zk_stop
+	wait_until 60 said pvchv1 "no connection to ZooKeeper"
+	zk_start
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+	py <<-'E'
+		for n in range(300):
+		    assert versions(uuid(n)) == [1, 1, 1, 1], n
+	E
+	kill -0 "$PID"
+}
+
+@test "nodes that appear, change and vanish are said once each" {
+	node_start pvchv1
+	wait_until 60 said pvchv1 "node pvchv3: daemon state run"
+	zk create /nodes/pvchv9/daemonstate init
+	wait_until 60 said pvchv1 "node pvchv9 appeared"
+	zk set /nodes/pvchv9/daemonstate run
+	wait_until 60 said pvchv1 "node pvchv9: daemon state init -> run"
+	zk set /nodes/pvchv9/daemonstate run
+	zk set /nodes/pvchv9/daemonstate dead
+	wait_until 60 said pvchv1 "node pvchv9: daemon state run -> dead"
+	zk rm /nodes/pvchv9
+	wait_until 60 said pvchv1 "node pvchv9 is no longer"
+	[ "$(times_said pvchv1 'node pvchv9: daemon state init -> run')" -eq 1 ]
+	[ "$(times_said pvchv1 'node pvchv9 appeared')" -eq 1 ]
+}
+
+@test "maintenance takes strtobool's words, and anything else is off and named once" {
+	node_start pvchv1
+	n=0
+	for word in true yes on 1 T Y; do
+		n=$((n + 1))
+		zk set /maintenance "$word"
+		wait_until 60 said_times 'maintenance mode is on' "$n"
+		zk set /maintenance "$([ $((n % 2)) = 0 ] && echo false || echo perhaps)"
+		wait_until 60 said_times 'maintenance mode is off' "$n"
+	done
+	zk set /maintenance nonsense
+	wait_until 60 said pvchv1 "holds 'nonsense', which is neither"
+	zk set /maintenance nonsense
+	zk rm /maintenance
+	zk create /maintenance true
+	wait_until 60 said_times 'maintenance mode is on' "$((n + 1))"
+	[ "$(times_said pvchv1 "holds 'nonsense'")" -eq 1 ]
+}
+said_times() { [ "$(times_said pvchv1 "$1")" -eq "$2" ]; }
+
+@test "bytes that are no text are tolerated in every key and named once" {
+	node_start pvchv1 coordinator
+	py <<-'E'
+		junk = b"\xff\xfe\x00\x1b[31m\n"
+		vm(uuid(1), node_autostart="True")
+		vm(uuid(2))
+		vm(uuid(3))
+		for key in ("state", "node", "lastnode", "node_autostart"):
+		    zk.set("/domains/%s/%s" % (uuid(2), key), junk)
+		zk.set("/domains/%s/node_autostart" % uuid(3), b"True\x00")
+		zk.create("/domains/\u00fc\u20ac not a uuid", junk)
+		zk.create("/nodes/\u00fc\u20ac", junk)
+		zk.create("/nodes/\u00fc\u20ac/daemonstate", junk)
+		for path in ("/primary_node", "/maintenance", "/nodes/pvchv1/routerstate", "/nodes/pvchv2/daemonstate", "/nodes/pvchv1/domainstate"):
+		    zk.set(path, b"\xff\xfe\x1b[31m\n")
+		zk.set("/nodes/pvchv1/domainstate", b"x" * 900000)
+	E
+	wait_until 60 said pvchv1 "domainstate 'xxxxxxx"
+	wait_until 60 is /nodes/pvchv1/routerstate secondary # its own key was put right
+	zk set /nodes/pvchv1/domainstate unflush
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+	py <<-'E'
+		assert get("/domains/%s/state" % uuid(1)) == "start"
+		assert versions(uuid(2)) == [1, 1, 1, 1] and versions(uuid(3)) == [0, 0, 0, 1]
+	E
+	run ! env LC_ALL=C grep -aP '[^\x09\x0a\x20-\x7e\x80-\xff]' "$T/pvchv1.out"
+	[ "$(times_said pvchv1 '/maintenance holds')" -eq 1 ]
+	[ "$(wc -c <"$T/pvchv1.out")" -lt 100000 ]
+}
+
+@test "the role follows /primary_node; a hypervisor is a client and claims nothing" {
+	node_start pvchv1
+	for value in pvchv1 none pvchv2; do
+		zk set /primary_node "$value"
+		zk set /nodes/pvchv1/routerstate primary
+		wait_until 60 is /nodes/pvchv1/routerstate client
+		is /primary_node "$value"
+	done
+}
+
+@test "D25: of three coordinators exactly one gets a free role, with one write" {
+	node_start pvchv1 coordinator
+	node_start pvchv2 coordinator
+	node_start pvchv3 coordinator
+	wait_until 60 claimed
+	before=$(zk stat /primary_node)
+	first=$(zk get /primary_node)
+	for n in 1 2 3; do wait_until 60 settled "pvchv$n"; done
+	# given away: somebody else takes it, once
+	zk set /primary_node none
+	wait_until 60 claimed
+	[ "$(zk get /primary_node)" != "$first" ]
+	for n in 1 2 3; do wait_until 60 settled "pvchv$n"; done
+	[[ "$before" == version=1\ * ]]
+	[[ "$(zk stat /primary_node)" == version=3\ * ]]
+}
+claimed() { [[ "$(zk get /primary_node)" == pvchv* ]]; }
+settled() { is "/nodes/$1/routerstate" "$(is /primary_node "$1" && echo primary || echo secondary)"; }
+
+@test "a coordinator that does not run claims nothing until it does; a single one takes the role back" {
+	zk set /nodes/pvchv1/daemonstate init
+	node_start pvchv1 coordinator
+	wait_until 60 is /nodes/pvchv1/routerstate secondary
+	is /primary_node none
+	zk set /nodes/pvchv1/daemonstate run
+	wait_until 60 is /primary_node pvchv1
+	wait_until 60 is /nodes/pvchv1/routerstate primary
+	zk set /primary_node none
+	wait_until 60 is /nodes/pvchv1/routerstate secondary
+	wait_until 90 is /primary_node pvchv1
+	zk set /nodes/pvchv1/daemonstate shutdown
+	zk set /primary_node none
+	wait_until 60 is /nodes/pvchv1/routerstate secondary
+	is /primary_node none
+}
+
+@test "a node that is not registered yet is served as soon as it is" {
+	zk rm /nodes/pvchv1
+	node_start pvchv1 coordinator
+	said pvchv1 "is not registered"
+	is /primary_node none
+	py <<-'E'
+		vm(uuid(1), node_autostart="True")
+		t = zk.transaction()
+		t.create("/nodes/pvchv1", b"coordinator")
+		for key, value in (("daemonstate", b"run"), ("routerstate", b"client"), ("domainstate", b"unflush")):
+		    t.create("/nodes/pvchv1/" + key, value)
+		t.commit()
+	E
+	wait_until 60 is /nodes/pvchv1/domainstate ready
+	wait_until 60 is /primary_node pvchv1
+}
+
+@test "without a server it waits, and works when there is one; SIGTERM ends it with 0 in both cases" {
+	zk_stop
+	write_config "$T/pvchv1.yaml"
+	unshare --uts sh -c 'hostname pvchv1 && exec pvc-watch-nodes --config "$0"' "$T/pvchv1.yaml" >>"$T/pvchv1.out" 2>&1 3>&- &
+	PID=$!
+	remember "$PID"
+	wait_until 60 said pvchv1 "ZooKeeper"
+	kill -TERM "$PID"
+	wait "$PID"
+	zk_start
+	node_start pvchv1
+	kill -TERM "$PID"
+	wait "$PID"
+}
