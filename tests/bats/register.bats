@@ -216,15 +216,24 @@ c.set("/maintenance", b"true")'
 	[ "$(zk stat /primary_node)" = "$before" ]
 }
 
+# at_once N...: pvc-register on these nodes, in step: they all wait at a frozen server, which then answers all of them.
+at_once() {
+	local n pids=()
+	rm -f "$T"/race.*
+	kill -STOP "$ZK_PID"
+	for n; do
+		node "pvchv$n" pvc-register --timeout 120 >"$T/race.$n" 2>&1 &
+		pids+=($!)
+	done
+	for n; do wait_until 60 grep -q 'connecting to ZooKeeper' "$T/race.$n"; done
+	kill -CONT "$ZK_PID"
+	for n in "${pids[@]}"; do wait "$n"; done
+}
+
 @test "five coordinators at once on a new cluster: all register, exactly one becomes primary" {
 	for _ in 1 2 3; do
 		wipe
-		pids=()
-		for n in 1 2 3 4 5; do
-			node "pvchv$n" pvc-register >"$T/race.$n" 2>&1 &
-			pids+=($!)
-		done
-		for pid in "${pids[@]}"; do wait "$pid"; done
+		at_once 1 2 3 4 5
 		[ "$(cat "$T"/race.* | grep -c 'nobody was primary')" -eq 1 ]
 		# made once with `none`, then written once
 		[[ "$(zk stat /primary_node)" == "version=1 "* ]]
@@ -233,6 +242,19 @@ c.set("/maintenance", b"true")'
 		[ "$(zk ls /nodes | wc -l)" -eq 5 ]
 		[ "$(dump | grep -c '^/nodes/')" -eq $((5 * 19)) ]
 		[ "$(dump | grep -vc '^/nodes/')" -eq 17 ]
+	done
+}
+
+@test "D51: of several claims of a free primary role exactly one wins, every time" {
+	at_once 1 2 3 4 5
+	for _ in 1 2 3 4 5 6; do
+		zk set /primary_node none
+		before=$(zk stat /primary_node)
+		at_once 1 2 3 4 5
+		[ "$(cat "$T"/race.* | grep -c 'nobody was primary')" -eq 1 ]
+		version=${before#version=} version=${version%% *}
+		[[ "$(zk stat /primary_node)" == "version=$((version + 1)) "* ]]
+		grep -q 'nobody was primary' "$T/race.$(zk get /primary_node | sed 's/pvchv//')"
 	done
 }
 
