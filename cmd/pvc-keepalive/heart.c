@@ -29,6 +29,7 @@ struct heart {
 	bool connected;
 	bool busy; /* a read or a commit is outstanding */
 	usec_t busy_since;
+	usec_t missing_since; /* a key below the node is missing; 0: none */
 	bool versions_known;
 	bool due;                                        /* a heartbeat is wanted as soon as it can be made */
 	bool claims_run;                                 /* the outstanding commit writes `run` */
@@ -64,6 +65,7 @@ static void tell_race(struct heart *heart, const struct store_value *values) {
 
 static void tell_gone(struct heart *heart) {
 	heart->races = 0; /* when it is made anew, that is no race */
+	heart->missing_since = 0;
 	if (heart->told_gone)
 		return;
 	heart->told_gone = true;
@@ -72,6 +74,27 @@ static void tell_gone(struct heart *heart) {
 	    "pvc.target' when it was removed for good",
 	    heart->paths[KEY_NODE]);
 	loop_status(heart->loop, "no heartbeat: %s does not exist", heart->paths[KEY_NODE]);
+}
+
+/* Somebody may be deleting this node key by key: a key that is missing is made anew only when it is still so after most
+ * of an interval, so that a deletion is not disturbed. */
+static bool may_be_deleting(struct heart *heart) {
+	const usec_t patience = heart->config->keepalive_interval * USEC_PER_SEC / 2;
+	size_t missing = KEY_COUNT;
+
+	for (size_t i = 0; i < KEY_COUNT && missing == KEY_COUNT; i++)
+		if (!heart->seen[i].exists)
+			missing = i;
+	if (missing == KEY_COUNT) {
+		heart->missing_since = 0;
+		return false;
+	}
+	if (heart->missing_since == 0)
+		heart->missing_since = now_monotonic();
+	if (now_monotonic() - heart->missing_since < patience)
+		return true;
+	say(LOG_LEVEL_WARNING, "%s is missing: made anew", heart->paths[missing]);
+	return false;
 }
 
 static void read_done(struct store *store, int result, const struct store_value *values, size_t count, void *userdata) {
@@ -95,6 +118,11 @@ static void read_done(struct store *store, int result, const struct store_value 
 		if (heart->stopping)
 			end(heart);
 		return;
+	}
+	if (may_be_deleting(heart)) {
+		if (heart->stopping)
+			end(heart);
+		return; /* the next tick looks again */
 	}
 	for (size_t i = 0; i < FIGURE_COUNT; i++)
 		texts[i] = values[KEY_FIGURES + i].exists ? values[KEY_FIGURES + i].data : NULL;
@@ -282,8 +310,12 @@ static void state_changed(struct store *store, const struct store_value *value, 
 	(void)store;
 	note(&heart->seen[KEY_STATE], value);
 	heart->state = daemon_state_parse(value->exists ? value->data : NULL);
+	if (!value->exists) {
+		heart->versions_known = false; /* the next tick sees whether more than that is gone */
+		return;
+	}
 	if (heart->state == DAEMON_DEAD)
-		say(LOG_LEVEL_WARNING, "another coordinator has declared this node dead");
+		say(LOG_LEVEL_WARNING, "a coordinator has declared this node dead");
 	if (heartbeat_claims_run(heart->state, heart->stopping))
 		beat(heart);
 }
