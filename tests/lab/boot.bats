@@ -17,8 +17,7 @@ runs_again() { node systemctl is-active --quiet pvc.target && node_runs; }
 
 @test "a cold boot reaches run by itself, and nothing is failed" {
 	wait_until 120 runs_again || explain
-	node systemctl --failed --no-legend --plain 'pvc*'
-	[ -z "$(node systemctl --failed --no-legend --plain 'pvc*')" ]
+	[ -z "$(node systemctl list-units --failed --no-legend --plain 'pvc*')" ]
 }
 
 @test "the journal shows the start-up sequence: each step ends before the next one starts" {
@@ -61,10 +60,13 @@ runs_again() { node systemctl is-active --quiet pvc.target && node_runs; }
 	wait_until 30 is_complete || { cat "$T/states"; false; }
 }
 
+register_is_down() { [ "$(node systemctl is-active pvc-register.service)" = inactive ]; }
+
 @test "stopping pvc.target announces shutdown, ends the daemons, writes stop, in this order" {
 	local lines offline ended stopped
-	node systemctl stop pvc.target
-	node_key_is daemonstate stop
+	node systemctl stop pvc.target # returns before the units are down: the target itself is the first to go
+	wait_until 120 node_key_is daemonstate stop
+	wait_until 120 register_is_down
 	for p in $PROGRAMS; do [ "$(main_pid "$p")" = 0 ]; done
 	lines=$(node journalctl -b --no-pager -o cat _PID=1)
 	offline=$(grep -n '^Stopped pvc-online' <<<"$lines" | tail -n 1 | cut -d: -f1)
@@ -84,6 +86,7 @@ runs_again() { node systemctl is-active --quiet pvc.target && node_runs; }
 
 @test "the distribution's dnsmasq is stopped when PVC starts" {
 	node systemctl stop pvc.target
+	wait_until 120 register_is_down
 	# as installed it would answer on port 53 of every address
 	node systemctl start dnsmasq.service
 	pvc_start

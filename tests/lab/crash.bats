@@ -12,6 +12,7 @@ setup_file() {
 	export QEMU
 }
 teardown_file() { lab_end; }
+setup() { node systemctl start pvc.target; } # whatever the test before left
 
 all_is_well() {
 	wait_until 60 node_runs || explain
@@ -75,7 +76,7 @@ killed_comes_back() { # UNIT
 
 @test "stopping pvc.target leaves the VM running; starting it takes the VM in again" {
 	node systemctl stop pvc.target
-	node_key_is daemonstate stop
+	wait_until 120 node_key_is daemonstate stop
 	vm_goes_on v1 "$QEMU"
 	pvc_start
 	all_is_well
