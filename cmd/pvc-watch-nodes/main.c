@@ -56,8 +56,10 @@ static int start(struct watcher *watcher) {
 		return -ENOMEM;
 	watcher->unseen = 3; /* the three parts below */
 	r = store_open(&watcher->store, loop_event(watcher->loop), &options);
-	if (r >= 0)
+	if (r >= 0) {
+		log_info("connecting to ZooKeeper at %s", watcher->config->servers);
 		r = roster_start(watcher);
+	}
 	if (r >= 0)
 		r = duty_start(watcher);
 	if (r >= 0)

@@ -26,7 +26,9 @@ struct unflush {
 static void next_step(struct unflush *unflush);
 
 static void end(struct unflush *unflush, int result) {
-	unflush->done(unflush->watcher, result, &unflush->report);
+	struct unflush_report report = unflush->report; /* done() frees us */
+
+	unflush->done(unflush->watcher, result, &report);
 }
 
 /* Errors that may concern one VM alone must not keep the others from starting; all others end this run. */

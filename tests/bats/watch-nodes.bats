@@ -11,7 +11,10 @@ setup() {
 	printf '127.0.0.1 localhost pvchv1 pvchv2 pvchv3\n' >"$T/hosts"
 	cluster
 }
-teardown() { test_cleanup; }
+teardown() {
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 60 "$T"/*.out # what the program said, when a promise was broken
+	test_cleanup
+}
 
 # py [ARGUMENT]...: a Python program on standard input with `zk`, a kazoo client, and what tests do with VMs
 py() {
@@ -350,7 +353,7 @@ settled() { is "/nodes/$1/routerstate" "$(is /primary_node "$1" && echo primary 
 	unshare --uts sh -c 'hostname pvchv1 && exec pvc-watch-nodes --config "$0"' "$T/pvchv1.yaml" >>"$T/pvchv1.out" 2>&1 3>&- &
 	PID=$!
 	remember "$PID"
-	wait_until 60 said pvchv1 "ZooKeeper"
+	wait_until 60 said pvchv1 "connecting to ZooKeeper at 127.0.0.1:$ZK_PORT"
 	kill -TERM "$PID"
 	wait "$PID"
 	zk_start
