@@ -72,6 +72,13 @@ static uint64_t node_number(const char *node) {
 	return digits && parse_u64(digits, 0, UINT64_MAX, &number) >= 0 ? number : 0;
 }
 
+/* The name becomes a key of ZooKeeper and a part of host names. */
+static bool is_node_name(const char *node) {
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+	return *node && strspn(node, allowed) == strlen(node);
+}
+
 static int set_host(struct config *config, const char *fqdn) {
 	config->fqdn = strdup(fqdn);
 	config->node = strndup(fqdn, strcspn(fqdn, "."));
@@ -221,6 +228,13 @@ int config_parse(const char *file, const char *text, size_t length, const char *
 
 	if (!config || set_host(config, fqdn) < 0)
 		goto memory;
+	if (!is_node_name(config->node)) {
+		all = str_printable(config->fqdn, HOST_NAME_MAX);
+		return error_set(ret_error, -EINVAL,
+				 "this host calls itself '%s', which no node can be called: set its name"
+				 " with hostnamectl",
+				 all ? all : "");
+	}
 	config->path = strdup(file);
 	if (!config->path || document_parse(text, length, &document, &problems) < 0)
 		goto memory;

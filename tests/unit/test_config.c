@@ -408,6 +408,19 @@ static void the_nodes_number_is_the_last_one_in_its_short_name(void **state) {
 	}
 }
 
+static void a_host_without_a_usable_name_is_told(void **state) {
+	static const char *const names[] = {"", ".example.org", "(none)", "a/b", "a b", "a\nb"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *text = example_with(NULL, NULL), *error = NULL;
+		struct config *config = NULL;
+
+		assert_int_equal(load(text, names[i], &config, &error), -EINVAL);
+		assert_non_null(strstr(error, "which no node can be called"));
+	}
+}
+
 static void d88_huge_networks_are_checked_by_arithmetic(void **state) {
 	/* 2^24, 2^64 and 2^120 hosts: a list of them would not fit into any machine */
 	static const char *const networks[][3] = {
@@ -695,6 +708,7 @@ int main(void) {
 	    cmocka_unit_test(intervals_in_both_places_must_agree),
 	    cmocka_unit_test(d85_an_empty_ipmi_host_becomes_node_lom_in_the_hosts_domain),
 	    cmocka_unit_test(the_nodes_number_is_the_last_one_in_its_short_name),
+	    cmocka_unit_test(a_host_without_a_usable_name_is_told),
 	    cmocka_unit_test(d88_huge_networks_are_checked_by_arithmetic),
 	    cmocka_unit_test(by_id_beyond_the_network_is_told),
 	    cmocka_unit_test(passwords_are_never_shown),
