@@ -14,7 +14,7 @@ PACKAGES := libsystemd libvirt yaml-0.1 libnftnl libmnl jansson libxml-2.0
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wpointer-arith -Wundef -Wvla -Werror
 CPPFLAGS += -D_GNU_SOURCE -DPVC_VERSION='"$(VERSION)"' -Ilib -include lib/base/banned.h $(shell pkg-config --cflags $(PACKAGES))
 CFLAGS ?= -O2 -g
-CFLAGS += -std=gnu17 $(WARNINGS) -fstack-protector-strong -fPIE -fno-common $(EXTRA_CFLAGS)
+CFLAGS += -std=gnu17 $(WARNINGS) -fstack-protector-strong -fPIE -fno-common -fvisibility=hidden $(EXTRA_CFLAGS)
 ifeq ($(SANITIZE),)
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 endif

@@ -8,7 +8,15 @@ setup() {
 	test_begin
 	zk_start
 }
-teardown() { test_cleanup; }
+teardown() {
+	local errors
+	errors=$(cat "$T"/*.err 2>/dev/null || :)
+	test_cleanup
+	[ -z "$errors" ] || { # of a build with sanitizers
+		echo "$errors"
+		return 1
+	}
+}
 
 # drive NAME SESSION_MS: a program with a store of its own; its input is file descriptor $IN, what it says is $T/NAME.
 drive() {
@@ -39,6 +47,7 @@ line() {
 }
 sever() { kill -STOP "$RELAY"; }
 heal() { kill -CONT "$RELAY"; }
+contenders_are() { [ "$(zk ls /lock | grep -c .)" = "$1" ]; }
 is_gone() { ! zk exists "$1"; }
 
 locks() { $PYTHON "$TOP/tests/lib/store_locks.py" "$ZK" "$BUILD/tests/drive_store" "$1"; }
@@ -133,15 +142,15 @@ locks() { $PYTHON "$TOP/tests/lib/store_locks.py" "$ZK" "$BUILD/tests/drive_stor
 	drive a 10000
 	says 'state new'
 	kill -STOP "$ZK_PID"
-	fresh_is_older_than() {
+	fresh_is() { # -gt|-lt MS
 		forget
 		ask fresh
 		wait_until 10 said 'fresh [0-9]+'
-		[ "$(sed -n 's/^fresh //p' "$OUT" | tail -1)" "$@" ]
+		test "$(sed -n 's/^fresh //p' "$OUT" | tail -1)" "$1" "$2"
 	}
-	wait_until 60 fresh_is_older_than -gt 4000
+	wait_until 60 fresh_is -gt 4000
 	kill -CONT "$ZK_PID"
-	wait_until 60 fresh_is_older_than -lt 3000
+	wait_until 60 fresh_is -lt 3000
 }
 
 @test "closing does not wait for a frozen server" {
@@ -182,7 +191,7 @@ while True: kept.append(s.accept())' >"$T/deaf" 3>&- &
 	ask lock L write /lock
 	says 'held L'
 	sever
-	wait_until 60 eval '[ -z "$(zk ls /lock)" ]'
+	wait_until 60 contenders_are 0
 	heal
 	says 'lost L'
 	ask lock M write /lock
@@ -196,9 +205,9 @@ while True: kept.append(s.accept())' >"$T/deaf" 3>&- &
 	ask lock L write /lock
 	says 'held L'
 	ask lock M write /lock
-	wait_until 60 eval '[ "$(zk ls /lock | wc -l)" = 2 ]'
+	wait_until 60 contenders_are 2
 	sever
-	wait_until 60 eval '[ -z "$(zk ls /lock)" ]'
+	wait_until 60 contenders_are 0
 	heal
 	says 'lost L'
 	says 'held M'
@@ -209,7 +218,7 @@ while True: kept.append(s.accept())' >"$T/deaf" 3>&- &
 	ask lock L write /lock
 	says 'held L'
 	ask lock M write /lock 60000
-	wait_until 60 eval '[ "$(zk ls /lock | wc -l)" = 2 ]'
+	wait_until 60 contenders_are 2
 	zk_stop
 	says 'state connecting'
 	ask unlock M
@@ -217,7 +226,7 @@ while True: kept.append(s.accept())' >"$T/deaf" 3>&- &
 	says 'ended N ETIMEDOUT'
 	ask unlock L
 	zk_start
-	wait_until 60 eval '[ -z "$(zk ls /lock)" ]'
+	wait_until 60 contenders_are 0
 }
 
 @test "lock contenders have kazoo's names and data" { locks names; }
