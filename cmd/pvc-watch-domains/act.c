@@ -29,7 +29,7 @@ static void virt_failed(struct vm *vm, const char *what, int result, const char 
 	if (vm->daemon->stopping) {
 		vm_finish(vm, 0);
 	} else if (result == -ESTALE) {
-		log_warning("VM %s: %s: too much time passed since ownership was checked; checked again", vm_label(vm),
+		log_warning("VM %s: %s: too much time has passed since its keys were read; checked again", vm_label(vm),
 			    what);
 		vm_finish(vm, 0);
 	} else if (lost(result)) {
@@ -56,6 +56,7 @@ static void submit(struct vm *vm, struct virt_call *call, const char *what) {
 	int r;
 
 	call->uuid = vm->uuid;
+	call->not_after = vm->read_at + PERMISSION;
 	call->late = on_late;
 	call->userdata = vm;
 	r = virt_submit(vm->daemon->virt, call);
@@ -119,7 +120,6 @@ static void create(struct vm *vm, const struct store_value *values) {
 	log_info("VM %s: starting", vm_label(vm));
 	vm->started_at = now_monotonic();
 	call.xml = xml->data;
-	call.not_after = vm->read_at + START_PERMISSION;
 	submit(vm, &call, "start");
 }
 
@@ -156,7 +156,7 @@ static void on_asked(struct virt *virt, int result, const struct virt_reply *rep
 	free(request);
 	if (!vm)
 		return;
-	if (lost(result) || result == -ETIMEDOUT) {
+	if (lost(result) || result == -ETIMEDOUT || result == -ESTALE) {
 		vm->ask_timer = sd_event_source_disable_unref(vm->ask_timer);
 		vm->overdue = false;
 		virt_failed(vm, "request to shut down", result, reply->error);
@@ -185,6 +185,7 @@ static void ask(struct vm *vm) {
 	struct request *request = malloc(sizeof(*request));
 	struct virt_call call = {.verb = VIRT_SHUTDOWN,
 				 .uuid = vm->uuid,
+				 .not_after = vm->read_at + PERMISSION,
 				 .patience = SHUTDOWN_PATIENCE,
 				 .done = on_asked,
 				 .late = on_asked_late,

@@ -237,13 +237,25 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 	return 0;
 }
 
+/* inotify does not tell that a directory was removed for as long as a guest has its log open in it. */
+void consoles_check(struct daemon *daemon) {
+	const char *directory = daemon->config->console_log_directory;
+	struct stat st;
+
+	if (!daemon->console_watch || (stat(directory, &st) == 0 && st.st_ino == daemon->console_inode))
+		return;
+	log_warning("%s was removed or replaced; it is watched anew", directory);
+	if (event_timer(daemon->event, &daemon->console_retry, 0, on_retry, daemon) < 0)
+		log_debug("no timer; the next check tries again");
+}
+
 static int on_inotify(sd_event_source *source, const struct inotify_event *event, void *userdata) {
 	struct daemon *daemon = userdata;
 
 	(void)source;
-	if (event->mask & IN_IGNORED) {
-		log_warning("%s was removed; it is made and watched again", daemon->config->console_log_directory);
-		return event_timer(daemon->event, &daemon->console_retry, 0, on_retry, daemon);
+	if (event->mask & (IN_IGNORED | IN_MOVE_SELF)) {
+		consoles_check(daemon);
+		return 0;
 	}
 	if (event->mask & IN_Q_OVERFLOW) {
 		update_all(daemon);
@@ -260,16 +272,21 @@ static int on_inotify(sd_event_source *source, const struct inotify_event *event
 
 int consoles_start(struct daemon *daemon) {
 	const char *directory = daemon->config->console_log_directory;
+	struct stat st;
 	int r;
 
 	daemon->console_watch = sd_event_source_disable_unref(daemon->console_watch);
 	r = dir_make(directory, 0755);
 	if (r == 0)
 		r = sd_event_add_inotify(daemon->event, &daemon->console_watch, directory,
-					 IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR,
+					 IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
+					     IN_MOVE_SELF | IN_ONLYDIR,
 					 on_inotify, daemon);
-	if (r >= 0)
+	if (r >= 0) {
+
+		daemon->console_inode = stat(directory, &st) == 0 ? st.st_ino : 0;
 		return 0;
+	}
 	log_error("cannot watch console logs in %s: %s; tried again in %u s", directory, strerror(-r),
 		  (unsigned)(RETRY_FOLDER / USEC_PER_SEC));
 	(void)event_timer(daemon->event, &daemon->console_retry, RETRY_FOLDER, on_retry, daemon);

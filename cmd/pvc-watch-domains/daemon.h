@@ -22,7 +22,7 @@
 #define DESTROY_PATIENCE  (60 * USEC_PER_SEC)
 #define SHUTDOWN_PATIENCE (30 * USEC_PER_SEC)
 #define LIST_PATIENCE     (20 * USEC_PER_SEC)
-#define START_PERMISSION  (5 * USEC_PER_SEC) /* a start must reach libvirt so soon after the read that allows it */
+#define PERMISSION        (5 * USEC_PER_SEC) /* an action must reach libvirt so soon after the read that allows it */
 #define RETRY_PAUSE       (5 * USEC_PER_SEC) /* after a call to libvirt that failed */
 #define REASON_MAX        1000               /* bytes of failedreason */
 
@@ -55,7 +55,8 @@ struct daemon {
 	struct vm *starts_first, **starts_last;
 
 	sd_event_source *console_watch, *console_retry;
-	char *published; /* what the status file said */
+	ino_t console_inode; /* of the directory that is watched */
+	char *published;     /* what the status file said */
 	bool ready, stopping;
 };
 
@@ -146,6 +147,7 @@ void ready_check(struct daemon *daemon);
 
 /* ---- console.c ---- */
 int consoles_start(struct daemon *daemon);
+void consoles_check(struct daemon *daemon); /* now and then: is the watched directory still the one of that name? */
 void consoles_stop(struct daemon *daemon);
 int console_prepare(struct daemon *daemon, const char *name, char **ret_error); /* the file, for QEMU to write to */
 void console_watch(struct vm *vm);                                              /* idempotent: one watcher a VM (D46) */

@@ -93,6 +93,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 	(void)usec;
 	hypervisor_list(daemon);
 	publish(daemon, true);
+	consoles_check(daemon);
 	return event_timer(daemon->event, &daemon->tick, daemon->config->keepalive_interval * USEC_PER_SEC, on_tick,
 			   daemon);
 }

@@ -55,6 +55,7 @@ static void on_synced(struct store *store, int result, void *userdata) {
 	_cleanup_free_ char *own = store_path(STORE_DOMAINS, vm->uuid, NULL);
 	const char *const paths[] = {store_base(STORE_DOMAINS), own};
 
+	vm->read_at = now_boottime();
 	if (result == 0)
 		result = own ? store_get_many(store, paths, ARRAY_SIZE(paths), on_values, vm) : -ENOMEM;
 	if (result < 0)

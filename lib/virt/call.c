@@ -15,17 +15,16 @@ struct call {
 	struct virt_call call; /* uuid and xml are copies */
 	struct virt *virt;     /* loop only */
 	struct post *post;
-	virConnectPtr conn;
+	virConnectPtr conn; /* worker only */
 	struct virt_reply reply;
 	struct virt_domain *domains;
 	char *error;
 	int result;
+	uint64_t generation; /* of the connection */
 	bool late;
 };
 
 void call_free(struct call *call) {
-	if (call->conn)
-		(void)virConnectClose(call->conn); /* one reference of several */
 	if (call->post)
 		post_unref(call->post);
 	free(call->domains);
@@ -141,8 +140,6 @@ static int work_create(struct call *call, virDomainPtr present) {
 		r = domain_state(call, present);
 		return r < 0 ? r : 1;
 	}
-	if (call->call.not_after && now_boottime() > call->call.not_after)
-		return -ESTALE;
 	domain = create(call);
 	if (!domain)
 		return failed(call);
@@ -162,6 +159,11 @@ static int work_one(struct call *call) {
 	call->reply.state = VIRT_OFF;
 	if (r < 0 && r != -ENOENT)
 		return r;
+	if (call->call.not_after && now_boottime() > call->call.not_after) {
+		if (domain)
+			(void)virDomainFree(domain);
+		return -ESTALE;
+	}
 	switch (call->call.verb) {
 	case VIRT_CREATE:
 		r = work_create(call, domain);
@@ -188,9 +190,16 @@ static int call_work(void *argument) {
 	struct call *call = argument;
 
 	call->reply.asked = now_monotonic();
-	call->result = call->call.verb == VIRT_LIST ? work_list(call) : work_one(call);
+	call->conn = link_take(call->post, call->generation);
+	if (!call->conn) {
+		call->error = virt_last_message();
+		call->result = -ENOTCONN;
+	} else {
+		call->result = call->call.verb == VIRT_LIST ? work_list(call) : work_one(call);
+	}
 	call->reply.answered = now_monotonic();
-	(void)virConnectClose(call->conn); /* here, where a last close may take its time */
+	if (call->conn)
+		link_give(call->post, call->conn, call->generation);
 	call->conn = NULL;
 	return call->result;
 }
@@ -252,12 +261,12 @@ int virt_submit(struct virt *virt, const struct virt_call *request) {
 	call->virt = virt;
 	call->post = post_ref(virt->post);
 	call->reply.serial = virt->serial;
+	call->generation = virt->generation;
 	call->reply.state = VIRT_SAME;
-	if ((request->uuid && !call->call.uuid) || (request->xml && !call->call.xml) || virConnectRef(virt->conn) < 0) {
+	if ((request->uuid && !call->call.uuid) || (request->xml && !call->call.xml)) {
 		call_free(call);
 		return -ENOMEM;
 	}
-	call->conn = virt->conn;
 	job.arg = call;
 	job.deadline = deadline_after(request->patience ? request->patience : DEADLINE_NEVER);
 	r = workers_submit(virt->workers, &job);

@@ -2,11 +2,9 @@
 /* The connection to libvirt: opened on a worker, watched by libvirt's keepalive, opened again when lost. */
 #include "virt/internal.h"
 
-#define KEEPALIVE_INTERVAL 5 /* seconds; with the count, a hung libvirtd is given up after 20 s */
-#define KEEPALIVE_COUNT    3
-#define OPEN_PATIENCE      (10 * USEC_PER_SEC) /* then libvirt is reported not to answer */
-#define RETRY_FIRST        (250 * USEC_PER_MSEC)
-#define RETRY_LAST         (5 * USEC_PER_SEC)
+#define OPEN_PATIENCE (10 * USEC_PER_SEC) /* then libvirt is reported not to answer */
+#define RETRY_FIRST   (250 * USEC_PER_MSEC)
+#define RETRY_LAST    (5 * USEC_PER_SEC)
 
 /* ---- events, on libvirt's thread ------------------------------------------------------------------------------ */
 
@@ -91,7 +89,6 @@ static void on_close(virConnectPtr conn, int reason, void *userdata) {
 
 struct attempt {
 	struct post *post;
-	char *uri;
 	uint64_t generation;
 };
 
@@ -99,7 +96,6 @@ static void attempt_free(void *argument) {
 	struct attempt *attempt = argument;
 
 	post_unref(attempt->post);
-	free(attempt->uri);
 	free(attempt);
 }
 
@@ -114,10 +110,10 @@ static int listen_to(virConnectPtr conn, const struct attempt *attempt) {
 	if (id < 0 && lifecycle)
 		source_free(lifecycle);
 	/* a driver inside this process cannot be lost: it accepts the callback, but never calls or frees it */
-	if (closing && (str_starts(attempt->uri, "test:") ||
+	if (closing && (str_starts(attempt->post->uri, "test:") ||
 			virConnectRegisterCloseCallback(conn, on_close, closing, source_free) < 0))
 		source_free(closing);
-	(void)virConnectSetKeepAlive(conn, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT);
+	virt_keepalive(conn);
 	return id;
 }
 
@@ -132,7 +128,7 @@ static void shut(virConnectPtr conn, int event_id) {
 static int open_work(void *argument) {
 	struct attempt *attempt = argument;
 	struct note note = {.kind = NOTE_FAILED, .generation = attempt->generation};
-	virConnectPtr conn = virConnectOpen(attempt->uri);
+	virConnectPtr conn = virConnectOpen(attempt->post->uri);
 	int id = conn ? listen_to(conn, attempt) : -1;
 
 	if (id < 0) {
@@ -181,22 +177,24 @@ int connection_open(struct virt *virt) {
 		return -ENOMEM;
 	attempt->post = post_ref(virt->post);
 	attempt->generation = ++virt->generation;
-	attempt->uri = strdup(virt->uri);
-	r = attempt->uri ? workers_submit(virt->workers, &job) : -ENOMEM;
+	r = workers_submit(virt->workers, &job);
 	if (r < 0)
 		attempt_free(attempt);
 	return r;
 }
 
 struct closing {
-	virConnectPtr conn;
+	virConnectPtr conn; /* or NULL */
 	int event_id;
+	struct link *links;
 };
 
 static int close_work(void *argument) {
 	struct closing *closing = argument;
 
-	shut(closing->conn, closing->event_id);
+	if (closing->conn)
+		shut(closing->conn, closing->event_id);
+	link_close_all(closing->links);
 	return 0;
 }
 
@@ -223,6 +221,7 @@ void connection_drop(struct virt *virt) {
 	if (closing) { /* without memory the connection is left open; it is dead or the process ends */
 		closing->conn = virt->conn;
 		closing->event_id = virt->event_id;
+		closing->links = link_detach_all(virt->post);
 		if (virt->workers) {
 			if (workers_submit(virt->workers, &job) < 0)
 				free(closing);
@@ -311,10 +310,7 @@ int virt_new(struct virt **ret, sd_event *event, const struct virt_options *opti
 		return -ENOMEM;
 	virt->options = *options;
 	virt->event = sd_event_ref(event);
-	virt->uri = strdup(options->uri ? options->uri : VIRT_URI);
-	if (!virt->uri)
-		return -ENOMEM;
-	if ((r = virt_loop_start()) < 0 || (r = post_new(&virt->post)) < 0 ||
+	if ((r = virt_loop_start()) < 0 || (r = post_new(&virt->post, options->uri ? options->uri : VIRT_URI)) < 0 ||
 	    (r = workers_new(&virt->workers, event, options->workers)) < 0 ||
 	    (r = sd_event_add_io(event, &virt->wake, virt->post->fd, EPOLLIN, on_wake, virt)) < 0 ||
 	    (r = connection_open(virt)) < 0)
@@ -344,12 +340,11 @@ void virt_free(struct virt *virt) {
 		free(note->text);
 		free(note);
 	}
-	if (virt->conn)
+	if (virt->post)
 		connection_drop(virt);
 	if (virt->post)
 		post_unref(virt->post);
 	sd_event_unref(virt->event);
-	free(virt->uri);
 	free(virt);
 }
 

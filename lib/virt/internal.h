@@ -34,8 +34,11 @@ struct post {
 	int fd; /* eventfd */
 	bool closed;
 	struct note *first, **last;
+	char *uri;
+	struct link *idle; /* link.c */
+	unsigned idle_count;
 };
-int post_new(struct post **ret);
+int post_new(struct post **ret, const char *uri);
 struct post *post_ref(struct post *post);
 void post_unref(void *post); /* a virFreeCallback */
 /* Takes the note, also on failure. -ESHUTDOWN once closed: then the note's contents are the caller's again. */
@@ -45,7 +48,6 @@ void post_close(struct post *post);
 
 struct virt {
 	struct virt_options options;
-	char *uri;
 	sd_event *event;
 	sd_event_source *wake, *retry;
 	struct workers *workers;
@@ -57,6 +59,18 @@ struct virt {
 	usec_t pause; /* before the next attempt */
 	bool reported;
 };
+
+/* link.c: connections for calls, one call at a time each. libvirt 9.0's client goes wrong (a thread hangs, then
+ * crashes) when its keepalive gives a connection up that several threads wait on; and libvirtd serves only five
+ * requests of one client at a time. `generation` is that of the connection for events: links of an earlier one are
+ * closed. */
+#define LINKS_IDLE_MAX 2 /* kept open between calls */
+struct link;
+virConnectPtr link_take(struct post *post, uint64_t generation); /* NULL: see virGetLastError() */
+void link_give(struct post *post, virConnectPtr conn, uint64_t generation);
+struct link *link_detach_all(struct post *post);
+void link_close_all(struct link *links); /* may wait for libvirtd */
+void virt_keepalive(virConnectPtr conn);
 
 /* connection.c */
 int connection_open(struct virt *virt);

@@ -6,15 +6,23 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 
-int post_new(struct post **ret) {
+int post_new(struct post **ret, const char *uri) {
 	struct post *post = calloc(1, sizeof(*post));
 
 	if (!post)
 		return -ENOMEM;
 	post->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (post->fd < 0) {
+		int r = -errno;
+
 		free(post);
-		return -errno;
+		return r;
+	}
+	post->uri = strdup(uri);
+	if (!post->uri) {
+		(void)close(post->fd);
+		free(post);
+		return -ENOMEM;
 	}
 	(void)pthread_mutex_init(&post->lock, NULL); /* default attributes: cannot fail */
 	post->references = 1;
@@ -41,6 +49,8 @@ void post_unref(void *argument) {
 		return;
 	(void)pthread_mutex_destroy(&post->lock);
 	(void)close(post->fd);
+	link_close_all(post->idle); /* none, unless a call came back just while virt_free() ran */
+	free(post->uri);
 	free(post);
 }
 

@@ -90,8 +90,8 @@ struct virt_call {
 	const char *uuid; /* copied; not for VIRT_LIST */
 	const char
 	    *xml; /* VIRT_CREATE, copied. The caller has checked that it is the domain `uuid`: virt_xml_check() */
-	/* VIRT_CREATE: libvirt is not asked any more after this CLOCK_BOOTTIME: then -ESTALE. What allowed the start
-	 * may no longer hold when this process was frozen for a while. 0: no limit. */
+	/* libvirt is not asked any more after this CLOCK_BOOTTIME: then -ESTALE. What allowed the call may no longer
+	 * hold when this process or libvirtd was frozen for a while. 0: no limit. */
 	usec_t not_after;
 	usec_t patience; /* microseconds after which late() is called */
 	/* Exactly once, when the call has really come back (or was never begun). 0 or 1, or -ENOENT no such domain,

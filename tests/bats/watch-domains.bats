@@ -28,6 +28,7 @@ teardown_file() {
 # Each test has a VM of its own: $U is its uuid, $N its name.
 setup() {
 	U=$(uuid 1) N=vm$BATS_TEST_NUMBER
+	zk_serves || zk_start "$ZK_PORT"
 	! process_is_gone "$(libvirtd_pid)" || libvirtd_start
 	alive || daemon_start
 }
@@ -560,7 +561,7 @@ sys.exit(0 if min(gaps) >= 4.9 else "starts too close: %r" % gaps)'
 	U2=$(uuid 2)
 	guest_xml second "$U2" >"$T/second.xml"
 	dom define "$U2" second start pvchv1 "$T/second.xml"
-	wait_until 60 runs second
+	wait_until 60 said "VM $U2 (second): started"
 	PID2=$(qemu_pid second)
 	kill -KILL "$ZK_PID"
 	wait_until 60 process_is_gone "$ZK_PID"
