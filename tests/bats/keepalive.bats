@@ -21,6 +21,7 @@ N=/nodes/pvchv1
 
 # node_make DAEMONSTATE: the node's keys as pvc-register makes them.
 node_make() {
+	# shellcheck disable=SC2086 # words
 	$PYTHON - "$ZK" $N "$1" $KEYS <<-'E'
 		import sys
 		from kazoo.client import KazooClient
@@ -40,6 +41,7 @@ node_make() {
 # keepalive_start: in the background; its pid is in $PID, what it says in $T/out. (Not through as_node: a function in the
 # background would be a shell of its own, and $! that shell's.)
 keepalive_start() {
+	# shellcheck disable=SC2016 # the inner shell's
 	unshare --uts sh -c 'hostname pvchv1 && exec pvc-keepalive --config "$0" --debug' "$T/pvcd.yaml" >>"$T/out" 2>&1 3>&- &
 	PID=$!
 	remember "$PID"
@@ -76,7 +78,7 @@ publish() {
 	wait_until 60 is daemonstate run
 	keepalive_stop # so that all are of the same, last heartbeat
 	zxid=$(mzxid keepalive)
-	for key in $KEYS; do [ "$(mzxid $key)" = "$zxid" ] || { echo "$key is of another transaction"; false; }; done
+	for key in $KEYS; do [ "$(mzxid "$key")" = "$zxid" ] || { echo "$key is of another transaction"; false; }; done
 	total=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 1024))
 	[ "$(zk get $N/memtotal)" -eq "$total" ]
 	[ "$(zk get $N/memused)" -gt 0 ] && [ "$(zk get $N/memfree)" -gt 0 ]
