@@ -16,10 +16,10 @@ teardown() {
 	test_cleanup
 }
 
-# py [ARGUMENT]...: a Python program on standard input with `zk`, a kazoo client, and what tests do with VMs
+# py: a Python program on standard input with `zk`, a kazoo client, and what tests do with VMs
 py() {
 	cat - >"$T/py"
-	$PYTHON - "$ZK" "$T/py" "$@" <<-'E'
+	$PYTHON - "$ZK" "$T/py" <<-'E'
 		import logging, sys
 		from kazoo.client import KazooClient
 		logging.disable(logging.CRITICAL)
@@ -40,7 +40,6 @@ py() {
 		def versions(uuid):
 		    return [zk.get("/domains/%s/%s" % (uuid, key))[1].version for key in ("state", "node", "lastnode", "node_autostart")]
 		program = open(sys.argv[2]).read()
-		sys.argv[1:] = sys.argv[3:]
 		exec(compile(program, "test", "exec"))
 		zk.stop()
 	E
@@ -350,6 +349,7 @@ settled() { is "/nodes/$1/routerstate" "$(is /primary_node "$1" && echo primary 
 @test "without a server it waits, and works when there is one; SIGTERM ends it with 0 in both cases" {
 	zk_stop
 	write_config "$T/pvchv1.yaml"
+	# shellcheck disable=SC2016 # the inner shell expands it
 	unshare --uts sh -c 'hostname pvchv1 && exec pvc-watch-nodes --config "$0"' "$T/pvchv1.yaml" >>"$T/pvchv1.out" 2>&1 3>&- &
 	PID=$!
 	remember "$PID"
