@@ -51,7 +51,7 @@ static int start(struct watcher *watcher) {
 	    .servers = watcher->config->servers, .on_state = on_state, .userdata = watcher};
 	int r;
 
-	watcher->path = store_path(STORE_NODES, watcher->config->node, NULL);
+	watcher->path = store_path(STORE_NODES, watcher->config->node, (char *)NULL);
 	if (!watcher->path)
 		return -ENOMEM;
 	watcher->unseen = 3; /* the three parts below */

@@ -63,7 +63,7 @@ static void state_changed(struct store *store, const struct store_value *value, 
 static struct node *node_new(struct roster *roster, const char *name) {
 	struct store *store = roster->watcher->store;
 	struct node *node = calloc(1, sizeof(*node));
-	_cleanup_free_ char *path = store_path(STORE_NODES, name, "daemonstate", NULL);
+	_cleanup_free_ char *path = store_path(STORE_NODES, name, "daemonstate", (char *)NULL);
 	int r = node && path && (node->name = strdup(name)) ? 0 : -ENOMEM;
 
 	if (r >= 0) {

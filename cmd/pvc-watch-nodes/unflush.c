@@ -71,7 +71,7 @@ static int start_compute(const struct store_value *values, size_t count, struct 
 	(void)store_txn_check(txn, path, mine->stat.version); /* store_commit() reports a failed allocation */
 	for (int i = 0; i < VM_KEYS; i++) {
 		_cleanup_free_ char *key =
-		    store_path(STORE_DOMAINS, unflush->due.items[unflush->due_next], vm_keys[i], NULL);
+		    store_path(STORE_DOMAINS, unflush->due.items[unflush->due_next], vm_keys[i], (char *)NULL);
 
 		if (!key)
 			return -ENOMEM;
@@ -105,7 +105,7 @@ static int start_vm(struct unflush *unflush) {
 	int r = 0;
 
 	for (int i = 0; i < VM_KEYS && r >= 0; i++)
-		r = strlist_take(&paths, store_path(STORE_DOMAINS, uuid, vm_keys[i], NULL));
+		r = strlist_take(&paths, store_path(STORE_DOMAINS, uuid, vm_keys[i], (char *)NULL));
 	if (r >= 0)
 		r = strlist_addf(&paths, "%s/domainstate", unflush->watcher->path);
 	if (r < 0)
@@ -154,7 +154,8 @@ static int read_chunk(struct unflush *unflush) {
 	unflush->due_next = 0;
 	for (size_t i = unflush->next; i < unflush->vms.count && i < unflush->next + CHUNK; i++)
 		for (int k = 0; k < VM_KEYS && r >= 0; k++)
-			r = strlist_take(&paths, store_path(STORE_DOMAINS, unflush->vms.items[i], vm_keys[k], NULL));
+			r = strlist_take(&paths,
+					 store_path(STORE_DOMAINS, unflush->vms.items[i], vm_keys[k], (char *)NULL));
 	if (r < 0)
 		return r;
 	return store_get_many(unflush->watcher->store, (const char *const *)paths.items, paths.count, chunk_read,
