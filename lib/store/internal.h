@@ -66,11 +66,14 @@ struct store {
 	struct store_options options;
 	char *servers;
 	unsigned server_count;
+	char *addresses;         /* the servers' as numbers; NULL while no name resolved */
+	struct workers *workers; /* for looking names up; NULL when there are none */
+	bool named, resolving;   /* are there names? is a lookup under way? */
 	zhandle_t *zh;
 	unsigned in_library; /* depth of calls into the library: nothing is sent from inside its callbacks */
 	sd_event_source *tick, *io, *retry, *probe, *dispatch;
 	int fd;
-	int state; /* of the library, at the last look */
+	bool dropped; /* the library closed its socket since `io` was made */
 	bool connected, reached, closing;
 	bool announce_lost, announce_up, announce_new;
 	int64_t session_id;
@@ -110,6 +113,12 @@ bool store_path_valid(const char *path);
 /* ---- session.c ---- */
 void store_unref(struct store *store);
 void session_update(struct store *store); /* looks at the library's state after each call of it */
+
+void session_resolved(struct store *store); /* store->addresses is new */
+
+/* ---- resolve.c ---- */
+int resolve_init(struct store *store);  /* -EINVAL for what is no list of HOST:PORT */
+int resolve_start(struct store *store); /* looks the names up again, unless that is under way or there are none */
 
 /* ---- read.c ---- */
 void value_of(const struct op *op, struct store_value *ret); /* borrows from op */

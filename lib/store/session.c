@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define RETRY_USEC       USEC_PER_SEC           /* between tries to make a handle at all (names do not resolve) */
+#define RETRY_USEC       USEC_PER_SEC           /* between tries to make a handle at all: no name resolves */
 #define ATTEMPT_USEC     (1000 * USEC_PER_MSEC) /* first limit for one try to connect; doubled after each round */
 #define CLOSE_USEC       (500 * USEC_PER_MSEC)  /* what store_close() may wait for the server */
 #define PROBES_A_TIMEOUT 6
@@ -94,13 +94,12 @@ static void on_session_event(zhandle_t *zh, int type, int state, const char *pat
 }
 
 static int handle_open(struct store *store) {
-	store->zh = zookeeper_init(store->servers, on_session_event, (int)store->options.session_timeout_ms, NULL,
+	store->zh = zookeeper_init(store->addresses, on_session_event, (int)store->options.session_timeout_ms, NULL,
 				   store, ZOO_NO_LOG_CLIENTENV);
 	if (!store->zh)
-		return errno == EINVAL ? -EINVAL : -EHOSTUNREACH;
-	/* by default the names are looked up again before every wait */
+		return errno > 0 ? -errno : -EIO;
+	/* by default it looks at the list again before every wait */
 	(void)zoo_set_servers_resolution_delay(store->zh, -1);
-	store->state = 0;
 	store->attempts = 0;
 	store->attempt_limit = ATTEMPT_USEC;
 	return 0;
@@ -111,9 +110,18 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 
 	(void)source;
 	(void)usec;
-	if (store->zh || handle_open(store) == 0)
+	if (store->zh || (store->addresses && handle_open(store) == 0))
 		return 0;
+	(void)resolve_start(store); /* tried again as well */
 	return event_timer(store->event, &store->retry, RETRY_USEC, on_retry, store);
+}
+
+void session_resolved(struct store *store) {
+	if (!store->zh)
+		(void)handle_open(store); /* or by the timer */
+	else if (!store->connected)
+		(void)zoo_set_servers(store->zh, store->addresses); /* on failure it has the ones it had */
+	session_update(store);
 }
 
 static int handle_replace(struct store *store) {
@@ -158,7 +166,11 @@ static void session_up(struct store *store) {
 }
 
 void session_update(struct store *store) {
-	bool connected = store->zh && zoo_state(store->zh) == ZOO_CONNECTED_STATE;
+	int state = store->zh ? zoo_state(store->zh) : 0;
+	bool connected = state == ZOO_CONNECTED_STATE;
+
+	/* neither of the two has a socket: whatever the library had is closed, and the next may get its number */
+	store->dropped |= state == 0 || state == ZOO_NOTCONNECTED_STATE;
 
 	if (connected == store->connected)
 		return;
@@ -211,8 +223,10 @@ static void attempt_check(struct store *store, bool fresh, usec_t *wait) {
 	if (store->connected || store->fd < 0)
 		return;
 	if (fresh) {
-		if (++store->attempts % (store->server_count + 1) == 0)
+		if (++store->attempts % (store->server_count + 1) == 0) {
 			store->attempt_limit *= 2;
+			(void)resolve_start(store); /* tried again in the next round */
+		}
 		store->attempt_deadline = now + store->attempt_limit;
 	}
 	if (now >= store->attempt_deadline) {
@@ -260,8 +274,8 @@ static int on_prepare(sd_event_source *source, void *userdata) {
 	rc = zookeeper_interest(store->zh, &fd, &interest, &tv);
 	store->in_library--;
 	state = zoo_state(store->zh);
-	fresh = rc != ZOK || fd != store->fd || (state != store->state && state != ZOO_CONNECTED_STATE);
-	store->state = state;
+	fresh = rc != ZOK || fd != store->fd || store->dropped;
+	store->dropped = false;
 	if (state == ZOO_ASSOCIATING_STATE)
 		store->reached = true;
 	session_update(store);
@@ -304,9 +318,10 @@ static int store_init(struct store *store, const struct store_options *options) 
 		r = sd_event_source_set_enabled(store->tick, SD_EVENT_ON);
 	if (r < 0)
 		return r;
-	r = handle_open(store);
-	if (r == -EHOSTUNREACH)
-		r = event_timer(store->event, &store->retry, RETRY_USEC, on_retry, store);
+	r = resolve_init(store);
+	if (r >= 0)
+		r = store->addresses ? handle_open(store)
+				     : event_timer(store->event, &store->retry, RETRY_USEC, on_retry, store);
 	return r < 0 ? r : 0;
 }
 
@@ -337,6 +352,7 @@ void store_unref(struct store *store) {
 	sd_event_unref(store->private_event);
 	sd_event_unref(store->event);
 	free(store->servers);
+	free(store->addresses);
 	free(store);
 }
 
@@ -352,6 +368,7 @@ void store_close(struct store *store) {
 	op_dispatch(store, DEADLINE_NEVER);
 	watch_free_all(store);
 	lock_free_all(store);
+	workers_free(move_ptr(store->workers));
 	for (struct op *op; (op = op_list_pop(&store->finished));)
 		op_free(op);
 	sd_event_source_disable_unref(store->tick);

@@ -230,9 +230,9 @@ int store_connect(const char *servers, usec_t deadline, struct store **ret, char
 	store->private_event = event;
 	r = store_wait(store, &store->connected, deadline);
 	if (r < 0) {
-		const char *why = !store->zh       ? "none of these names resolves to an address"
-				  : store->reached ? "a server takes connections but gives no session (no quorum?)"
-						   : "no server takes connections";
+		const char *why = !store->addresses ? "none of these names resolves to an address"
+				  : store->reached  ? "a server takes connections but gives no session (no quorum?)"
+						    : "no server takes connections";
 
 		if (r == -ETIMEDOUT)
 			(void)error_set(ret_error, r,

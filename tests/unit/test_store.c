@@ -546,8 +546,45 @@ static void nobody_there_is_an_error_with_a_reason_at_the_deadline(void **state)
 	assert_non_null(strstr(error, "127.0.0.1:1"));
 	assert_non_null(strstr(error, "no server takes connections"));
 	assert_null(store);
-	assert_int_equal(store_connect("no port", WITHIN, &store, &error), -EINVAL);
+	assert_int_equal(store_connect("no.such.host.invalid:2181", deadline_after(50 * USEC_PER_MSEC), &store, &error),
+			 -ETIMEDOUT);
+	assert_non_null(strstr(error, "no.such.host.invalid"));
 	free(error);
+}
+
+static void what_is_no_list_of_servers_is_refused_at_once(void **state) {
+	static const char *const bad[] = {"",       ",",          "name",   "name:",   ":2181",
+					  "name:0", "name:65536", "name:x", "a b:2181"};
+	struct store *store = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(store_connect(bad[i], WITHIN, &store, NULL), -EINVAL);
+}
+
+static void servers_may_be_names_and_some_of_them_unknown(void **state) {
+	_cleanup_free_ char *list = str_printf("no.such.host.invalid:2181,localhost%s", strrchr(servers, ':'));
+	struct store *store = NULL;
+	char *error = NULL;
+
+	(void)state;
+	if (store_connect(list, WITHIN, &store, &error) < 0)
+		fail_msg("%s", error);
+	assert_string_equal(store_servers(store), list);
+	store_close(store);
+}
+
+static void servers_that_refuse_are_passed_over(void **state) {
+	_cleanup_free_ char *list =
+	    str_printf("127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,127.0.0.1:4,127.0.0.1:5,%s", servers);
+
+	(void)state;
+	for (int i = 0; i < 5; i++) { /* their order is random */
+		struct store *store = NULL;
+
+		assert_int_equal(store_connect(list, deadline_after(10 * USEC_PER_SEC), &store, NULL), 0);
+		store_close(store);
+	}
 }
 
 struct ending {
@@ -767,6 +804,9 @@ int main(void) {
 	    WITH_SERVER(a_thousand_watches_all_tell),
 	    WITH_SERVER(the_lease_clock_moves_by_itself_and_is_never_ahead),
 	    cmocka_unit_test(nobody_there_is_an_error_with_a_reason_at_the_deadline),
+	    cmocka_unit_test(what_is_no_list_of_servers_is_refused_at_once),
+	    cmocka_unit_test(servers_may_be_names_and_some_of_them_unknown),
+	    cmocka_unit_test(servers_that_refuse_are_passed_over),
 	    cmocka_unit_test(what_waits_for_a_connection_ends_when_the_store_is_closed),
 	    cmocka_unit_test(a_completion_may_close_the_store),
 	    WITH_SERVER(a_writer_excludes_readers_and_writers_until_it_unlocks),
