@@ -15,6 +15,20 @@ void *net_list_grow(void *items_pointer, size_t *count, size_t item_size);
 struct nlmsghdr *net_request(void *buf, uint16_t type, uint16_t flags, size_t extra_size, void **ret_extra);
 /* Sends it and waits for the acknowledgement. */
 int net_acknowledge(struct net *net, struct nlmsghdr *request, char **ret_error);
+/* The socket below, for batches and monitors. */
+struct mnl_socket *net_socket(struct net *net);
+uint32_t net_next_sequence(struct net *net);
+int net_open_groups(unsigned groups, int flags, struct net **ret, char **ret_error);
+/* The error in an NLMSG_ERROR with the kernel's sentence; 0 for an acknowledgement. */
+int net_take_error(const struct nlmsghdr *message, char **ret_error);
+/* A link out of an RTM_NEWLINK or RTM_DELLINK; false when it is something else. */
+bool net_take_link(const struct nlmsghdr *message, struct net_link *ret);
+struct nlmsghdr *net_link_request(char *buf, uint16_t type, uint16_t flags, int index);
+void net_put_bridge(struct nlmsghdr *request, bool stp, unsigned forward_delay);
+void net_put_address_mode(struct nlmsghdr *request, uint8_t mode);
+/* Room at the end of a batch for one more request, NULL without memory (the batch knows). */
+char *net_batch_room(struct net_batch *batch);
+void net_batch_added(struct net_batch *batch);
 /* The answer of a request for one object: `parse` is called with it. */
 typedef int (*net_parse_fn)(const struct nlmsghdr *message, void *data);
 int net_get(struct net *net, struct nlmsghdr *request, net_parse_fn parse, void *data, char **ret_error);

@@ -2,6 +2,30 @@
 /* Links: reading, bridges, and what is set on them. */
 #include "net/internal.h"
 
+#include <linux/ipv6.h>
+
+static void take_vxlan(const struct nlattr *data, struct net_link *link) {
+	const struct nlattr *table[IFLA_VXLAN_MAX + 1];
+	struct net_vxlan *vxlan = &link->vxlan;
+
+	net_nested_attributes(data, table, IFLA_VXLAN_MAX);
+	vxlan->id = net_attribute_u32(table[IFLA_VXLAN_ID], 0);
+	vxlan->link = (int)net_attribute_u32(table[IFLA_VXLAN_LINK], 0);
+	if (table[IFLA_VXLAN_PORT] && mnl_attr_get_payload_len(table[IFLA_VXLAN_PORT]) == 2)
+		vxlan->port = ntohs(mnl_attr_get_u16(table[IFLA_VXLAN_PORT]));
+	vxlan->learning = table[IFLA_VXLAN_LEARNING] && mnl_attr_get_u8(table[IFLA_VXLAN_LEARNING]);
+	if (!net_attribute_ip(table[IFLA_VXLAN_LOCAL], AF_INET, &vxlan->local))
+		(void)net_attribute_ip(table[IFLA_VXLAN_LOCAL6], AF_INET6, &vxlan->local); /* else none */
+}
+
+static void take_vlan(const struct nlattr *data, struct net_link *link) {
+	const struct nlattr *table[IFLA_VLAN_MAX + 1];
+
+	net_nested_attributes(data, table, IFLA_VLAN_MAX);
+	if (table[IFLA_VLAN_ID] && mnl_attr_get_payload_len(table[IFLA_VLAN_ID]) == 2)
+		link->vlan = mnl_attr_get_u16(table[IFLA_VLAN_ID]);
+}
+
 static void take_kind(const struct nlattr *info, struct net_link *link) {
 	const struct nlattr *table[IFLA_INFO_MAX + 1], *bridge[IFLA_BR_MAX + 1];
 
@@ -9,11 +33,24 @@ static void take_kind(const struct nlattr *info, struct net_link *link) {
 	if (table[IFLA_INFO_KIND])
 		snprintf(link->kind, sizeof(link->kind), "%.*s", (int)mnl_attr_get_payload_len(table[IFLA_INFO_KIND]),
 			 mnl_attr_get_str(table[IFLA_INFO_KIND]));
+	if (str_equal(link->kind, "vxlan"))
+		take_vxlan(table[IFLA_INFO_DATA], link);
+	if (str_equal(link->kind, "vlan"))
+		take_vlan(table[IFLA_INFO_DATA], link);
 	if (!str_equal(link->kind, "bridge"))
 		return;
 	net_nested_attributes(table[IFLA_INFO_DATA], bridge, IFLA_BR_MAX);
 	link->stp = net_attribute_u32(bridge[IFLA_BR_STP_STATE], 0) != 0;
 	link->forward_delay = net_attribute_u32(bridge[IFLA_BR_FORWARD_DELAY], 0);
+}
+
+/* One of the numbers of IFLA_INET6_CONF, which are in the order of the kernel's DEVCONF_*. */
+static int32_t setting(const struct nlattr *numbers, unsigned which) {
+	int32_t value = 0;
+
+	if (numbers && mnl_attr_get_payload_len(numbers) >= (which + 1) * sizeof(value))
+		memcpy(&value, (const char *)mnl_attr_get_payload(numbers) + which * sizeof(value), sizeof(value));
+	return value;
 }
 
 static void take_address_mode(const struct nlattr *families, struct net_link *link) {
@@ -24,6 +61,8 @@ static void take_address_mode(const struct nlattr *families, struct net_link *li
 	net_nested_attributes(table[AF_INET6], inet6, IFLA_INET6_MAX);
 	if (inet6[IFLA_INET6_ADDR_GEN_MODE])
 		link->address_mode = mnl_attr_get_u8(inet6[IFLA_INET6_ADDR_GEN_MODE]);
+	link->ipv6_off = setting(inet6[IFLA_INET6_CONF], DEVCONF_DISABLE_IPV6) != 0;
+	link->accept_ra = setting(inet6[IFLA_INET6_CONF], DEVCONF_ACCEPT_RA) != 0;
 }
 
 static void take_link(const struct nlmsghdr *message, struct net_link *link) {
@@ -46,8 +85,20 @@ static void take_link(const struct nlmsghdr *message, struct net_link *link) {
 		link->has_mac = true;
 		memcpy(link->mac, mnl_attr_get_payload(table[IFLA_ADDRESS]), NET_MAC_LENGTH);
 	}
+	if (table[IFLA_IFALIAS])
+		snprintf(link->alias, sizeof(link->alias), "%.*s", (int)mnl_attr_get_payload_len(table[IFLA_IFALIAS]),
+			 mnl_attr_get_str(table[IFLA_IFALIAS]));
 	take_kind(table[IFLA_LINKINFO], link);
 	take_address_mode(table[IFLA_AF_SPEC], link);
+}
+
+bool net_take_link(const struct nlmsghdr *message, struct net_link *ret) {
+	if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(struct ifinfomsg))
+		return false;
+	*ret = (struct net_link){0};
+	take_link(message, ret);
+	return true;
 }
 
 static int add_link(const struct nlmsghdr *message, void *data) {
@@ -120,7 +171,7 @@ int net_link_by_name(struct net *net, const char *name, struct net_link *ret, ch
 
 /* ---- changes ---- */
 
-static struct nlmsghdr *link_request(char *buf, uint16_t type, uint16_t flags, int index) {
+struct nlmsghdr *net_link_request(char *buf, uint16_t type, uint16_t flags, int index) {
 	void *extra;
 	struct nlmsghdr *request = net_request(buf, type, flags, sizeof(struct ifinfomsg), &extra);
 	struct ifinfomsg *info = extra;
@@ -129,7 +180,7 @@ static struct nlmsghdr *link_request(char *buf, uint16_t type, uint16_t flags, i
 	return request;
 }
 
-static void put_bridge(struct nlmsghdr *request, bool stp, unsigned forward_delay) {
+void net_put_bridge(struct nlmsghdr *request, bool stp, unsigned forward_delay) {
 	struct nlattr *info = mnl_attr_nest_start(request, IFLA_LINKINFO), *data;
 
 	mnl_attr_put_strz(request, IFLA_INFO_KIND, "bridge");
@@ -142,7 +193,7 @@ static void put_bridge(struct nlmsghdr *request, bool stp, unsigned forward_dela
 
 int net_bridge_create(struct net *net, const char *name, const uint8_t *mac, unsigned mtu, char **ret_error) {
 	char buf[NET_REQUEST_MAX];
-	struct nlmsghdr *request = link_request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
+	struct nlmsghdr *request = net_link_request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
 
 	if (strlen(name) >= IFNAMSIZ)
 		return error_set(ret_error, -EINVAL, "the name '%s' is too long for a link", name);
@@ -151,21 +202,21 @@ int net_bridge_create(struct net *net, const char *name, const uint8_t *mac, uns
 		mnl_attr_put(request, IFLA_ADDRESS, NET_MAC_LENGTH, mac);
 	if (mtu)
 		mnl_attr_put_u32(request, IFLA_MTU, mtu);
-	put_bridge(request, false, 0);
+	net_put_bridge(request, false, 0);
 	return net_acknowledge(net, request, ret_error);
 }
 
 int net_bridge_set_timing(struct net *net, int index, bool stp, unsigned forward_delay, char **ret_error) {
 	char buf[NET_REQUEST_MAX];
-	struct nlmsghdr *request = link_request(buf, RTM_NEWLINK, 0, index);
+	struct nlmsghdr *request = net_link_request(buf, RTM_NEWLINK, 0, index);
 
-	put_bridge(request, stp, forward_delay);
+	net_put_bridge(request, stp, forward_delay);
 	return net_acknowledge(net, request, ret_error);
 }
 
 int net_link_set_up(struct net *net, int index, bool up, char **ret_error) {
 	char buf[NET_REQUEST_MAX];
-	struct nlmsghdr *request = link_request(buf, RTM_NEWLINK, 0, index);
+	struct nlmsghdr *request = net_link_request(buf, RTM_NEWLINK, 0, index);
 	struct ifinfomsg *info = mnl_nlmsg_get_payload(request);
 
 	info->ifi_flags = up ? IFF_UP : 0;
@@ -175,7 +226,7 @@ int net_link_set_up(struct net *net, int index, bool up, char **ret_error) {
 
 int net_link_set_mtu(struct net *net, int index, unsigned mtu, char **ret_error) {
 	char buf[NET_REQUEST_MAX];
-	struct nlmsghdr *request = link_request(buf, RTM_NEWLINK, 0, index);
+	struct nlmsghdr *request = net_link_request(buf, RTM_NEWLINK, 0, index);
 
 	mnl_attr_put_u32(request, IFLA_MTU, mtu);
 	return net_acknowledge(net, request, ret_error);
@@ -183,7 +234,7 @@ int net_link_set_mtu(struct net *net, int index, unsigned mtu, char **ret_error)
 
 int net_link_set_mac(struct net *net, int index, const uint8_t mac[NET_MAC_LENGTH], char **ret_error) {
 	char buf[NET_REQUEST_MAX];
-	struct nlmsghdr *request = link_request(buf, RTM_NEWLINK, 0, index);
+	struct nlmsghdr *request = net_link_request(buf, RTM_NEWLINK, 0, index);
 
 	mnl_attr_put(request, IFLA_ADDRESS, NET_MAC_LENGTH, mac);
 	return net_acknowledge(net, request, ret_error);
@@ -191,28 +242,33 @@ int net_link_set_mac(struct net *net, int index, const uint8_t mac[NET_MAC_LENGT
 
 int net_link_set_master(struct net *net, int index, int master, char **ret_error) {
 	char buf[NET_REQUEST_MAX];
-	struct nlmsghdr *request = link_request(buf, RTM_NEWLINK, 0, index);
+	struct nlmsghdr *request = net_link_request(buf, RTM_NEWLINK, 0, index);
 
 	mnl_attr_put_u32(request, IFLA_MASTER, (uint32_t)master);
 	return net_acknowledge(net, request, ret_error);
 }
 
-int net_link_set_address_mode(struct net *net, int index, uint8_t mode, char **ret_error) {
-	char buf[NET_REQUEST_MAX];
-	struct nlmsghdr *request = link_request(buf, RTM_NEWLINK, 0, index);
+void net_put_address_mode(struct nlmsghdr *request, uint8_t mode) {
 	struct nlattr *families = mnl_attr_nest_start(request, IFLA_AF_SPEC);
 	struct nlattr *inet6 = mnl_attr_nest_start(request, AF_INET6);
 
 	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, mode);
 	mnl_attr_nest_end(request, inet6);
 	mnl_attr_nest_end(request, families);
+}
+
+int net_link_set_address_mode(struct net *net, int index, uint8_t mode, char **ret_error) {
+	char buf[NET_REQUEST_MAX];
+	struct nlmsghdr *request = net_link_request(buf, RTM_NEWLINK, 0, index);
+
+	net_put_address_mode(request, mode);
 	return net_acknowledge(net, request, ret_error);
 }
 
 int net_link_delete(struct net *net, int index, char **ret_error) {
 	char buf[NET_REQUEST_MAX];
 	_cleanup_free_ char *error = NULL;
-	int r = net_acknowledge(net, link_request(buf, RTM_DELLINK, 0, index), &error);
+	int r = net_acknowledge(net, net_link_request(buf, RTM_DELLINK, 0, index), &error);
 
 	if (r < 0 && r != -ENODEV)
 		return error_set(ret_error, r, "%s", error ? error : strerror(-r));

@@ -36,9 +36,26 @@ int net_monitor_fd(const struct net *monitor);
  * is read, then nothing is missed. */
 int net_monitor_wait(struct net *monitor, usec_t deadline);
 
+/* For a loop: a monitor of links alone that tells each change. `changed` gets the link as it is now, or was when it
+ * went (`gone`). */
+struct net_link;
+typedef void (*net_link_changed_fn)(const struct net_link *link, bool gone, void *userdata);
+int net_link_monitor_open(struct net **ret, char **ret_error);
+/* Tells all that is waiting, without blocking. 1: more came than was kept, so anything may have changed; else 0. */
+int net_link_monitor_read(struct net *monitor, net_link_changed_fn changed, void *userdata);
+
 /* ---- links (link.c) ---- */
 
 #define NET_MAC_LENGTH 6
+#define NET_ALIAS      32 /* bytes of an alias that are read, with the NUL */
+
+struct net_vxlan {
+	uint32_t id;            /* 0 to 16777215 */
+	int link;               /* index of the link below, 0: whatever the routes say */
+	uint16_t port;          /* UDP, of the destination */
+	bool learning;          /* where a MAC is, from what it sends */
+	struct ip_prefix local; /* source address; family 0: what the routes say */
+};
 
 struct net_link {
 	int index;
@@ -54,8 +71,13 @@ struct net_link {
 	bool has_mac;
 	uint8_t mac[NET_MAC_LENGTH];
 	int address_mode;       /* IN6_ADDR_GEN_MODE_*, or -1 where there is no IPv6 */
+	bool ipv6_off;          /* the setting disable_ipv6 */
+	bool accept_ra;         /* IPv6 addresses from router advertisements: the setting accept_ra is not 0 */
 	bool stp;               /* bridges: the spanning tree is on */
 	unsigned forward_delay; /* bridges: in 1/100 s */
+	char alias[NET_ALIAS];  /* what an administrator noted at the link, cut; "": nothing */
+	struct net_vxlan vxlan; /* kind vxlan; its link is `parent` */
+	unsigned vlan;          /* kind vlan: the tag */
 };
 struct net_links {
 	struct net_link *items;
@@ -79,6 +101,63 @@ int net_link_set_mac(struct net *net, int index, const uint8_t mac[NET_MAC_LENGT
 int net_link_set_master(struct net *net, int index, int master, char **ret_error); /* master 0: none */
 int net_link_set_address_mode(struct net *net, int index, uint8_t mode, char **ret_error);
 int net_link_delete(struct net *net, int index, char **ret_error); /* 0 also when it is gone already */
+
+/* ---- many changes in one go (batch.c) ---- */
+
+/* Collects changes of links and sends many in one call, so that a thousand links cost little more than their making. A
+ * change may name what an earlier one of the same batch makes. Those of one group, which begins with each
+ * net_batch_group(), reach the kernel in one call: a program that is killed leaves all of a group or nothing. (The
+ * kernel goes on after a change that it refused.) The first failed allocation is kept and told by net_batch_run(). */
+struct net_batch;
+struct net_batch *net_batch_new(void); /* NULL without memory: all calls accept NULL */
+void net_batch_free(struct net_batch *batch);
+static inline void net_batch_freep(struct net_batch **batch) {
+	net_batch_free(*batch);
+}
+#define _cleanup_net_batch_ _cleanup_(net_batch_freep)
+void net_batch_group(struct net_batch *batch);
+/* Sends all and empties the batch. `failed` is called for each change that was refused, with its number in the order of
+ * adding, from 0. 0, or -errno when not all could be sent or not all answers came. */
+typedef void (*net_batch_failed_fn)(size_t number, int error, const char *text, void *userdata);
+int net_batch_run(struct net *net, struct net_batch *batch, net_batch_failed_fn failed, void *userdata,
+		  char **ret_error);
+
+/* As net_bridge_create(); the links that are made are not up. mtu 0: the kernel's default. */
+void net_batch_bridge(struct net_batch *batch, const char *name, const uint8_t *mac, unsigned mtu);
+void net_batch_vxlan(struct net_batch *batch, const char *name, const struct net_vxlan *vxlan, unsigned mtu);
+/* A link for the tagged frames of another. -EOPNOTSUPP: the kernel has no such links (module 8021q). */
+void net_batch_vlan(struct net_batch *batch, const char *name, int parent, unsigned tag, unsigned mtu);
+enum net_batch_what {
+	NET_BATCH_UP,           /* up */
+	NET_BATCH_MTU,          /* mtu */
+	NET_BATCH_MAC,          /* mac */
+	NET_BATCH_MASTER,       /* master */
+	NET_BATCH_ALIAS,        /* alias */
+	NET_BATCH_ADDRESS_MODE, /* address_mode */
+	NET_BATCH_TIMING,       /* stp, forward_delay */
+	NET_BATCH_DELETE,
+};
+/* Changes that field of the link with values->index, or where that is 0 with values->name. */
+void net_batch_change(struct net_batch *batch, enum net_batch_what what, const struct net_link *values);
+
+/* ---- where a VXLAN sends frames whose place it does not know (flood.c) ---- */
+
+/* One remote address of the entry 00:00:00:00:00:00 in a VXLAN's forwarding table: broadcasts, multicasts and frames to
+ * a MAC that was not learnt go to each of them. */
+struct net_flood {
+	int index;           /* of the VXLAN */
+	struct ip_prefix to; /* a single address */
+	bool foreign;        /* put there by a routing daemon (NTF_EXT_LEARNED) */
+};
+struct net_floods {
+	struct net_flood *items;
+	size_t count;
+};
+/* Of one link, or with index 0 of all. A link that went meanwhile has none. */
+int net_floods_read(struct net *net, int index, struct net_floods *ret, char **ret_error);
+void net_floods_free(struct net_floods *floods);
+#define _cleanup_net_floods_ _cleanup_(net_floods_free)
+void net_batch_flood(struct net_batch *batch, const struct net_flood *flood, bool add);
 
 /* ---- addresses (address.c) ---- */
 

@@ -17,7 +17,7 @@ static int set_option(struct mnl_socket *s, int option, int value) {
 	return mnl_socket_setsockopt(s, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int open_socket(unsigned groups, int flags, struct net **ret, char **ret_error) {
+int net_open_groups(unsigned groups, int flags, struct net **ret, char **ret_error) {
 	struct net *net = calloc(1, sizeof(*net));
 	int r;
 
@@ -38,7 +38,15 @@ static int open_socket(unsigned groups, int flags, struct net **ret, char **ret_
 }
 
 int net_open(struct net **ret, char **ret_error) {
-	return open_socket(0, 0, ret, ret_error);
+	return net_open_groups(0, 0, ret, ret_error);
+}
+
+struct mnl_socket *net_socket(struct net *net) {
+	return net->socket;
+}
+
+uint32_t net_next_sequence(struct net *net) {
+	return ++net->sequence;
 }
 
 void net_close(struct net *net) {
@@ -50,9 +58,9 @@ void net_close(struct net *net) {
 }
 
 int net_monitor_open(struct net **ret, char **ret_error) {
-	return open_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
-			       RTMGRP_IPV6_ROUTE,
-			   SOCK_NONBLOCK, ret, ret_error);
+	return net_open_groups(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+				   RTMGRP_IPV6_ROUTE,
+			       SOCK_NONBLOCK, ret, ret_error);
 }
 
 int net_monitor_fd(const struct net *monitor) {
@@ -121,7 +129,7 @@ static const char *extended_message(const struct nlmsghdr *message) {
 	return NULL;
 }
 
-static int take_error(const struct nlmsghdr *message, char **ret_error) {
+int net_take_error(const struct nlmsghdr *message, char **ret_error) {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(message);
 	const char *words;
 
@@ -157,7 +165,7 @@ static int take_answers(struct net *net, const char *buf, size_t length, net_par
 		if (m->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (m->nlmsg_type == NLMSG_ERROR) {
-			r = take_error(m, ret_error);
+			r = net_take_error(m, ret_error);
 			return r < 0 ? r : 1;
 		}
 		r = parse ? parse(m, data) : 0;
