@@ -229,6 +229,83 @@ while True: kept.append(s.accept())' >"$T/deaf" 3>&- &
 	wait_until 60 contenders_are 0
 }
 
+# ensemble: three servers that elect a leader; their client addresses are in $ENSEMBLE, their processes in $SERVER_1..3.
+ensemble() {
+	local i
+	read -ra PORTS < <($PYTHON -c 'import socket
+s = [socket.socket() for _ in range(9)]
+for x in s: x.bind(("127.0.0.1", 0))
+print(*[x.getsockname()[1] for x in s])')
+	ENSEMBLE=
+	for i in 1 2 3; do
+		mkdir -p "$T/e$i/data"
+		echo "$i" >"$T/e$i/data/myid"
+		cat >"$T/e$i/zoo.cfg" <<-E
+			tickTime=500
+			initLimit=20
+			syncLimit=4
+			dataDir=$T/e$i/data
+			clientPortAddress=127.0.0.1
+			clientPort=${PORTS[i - 1]}
+			maxClientCnxns=0
+			admin.enableServer=false
+			4lw.commands.whitelist=*
+			server.1=127.0.0.1:${PORTS[3]}:${PORTS[4]}
+			server.2=127.0.0.1:${PORTS[5]}:${PORTS[6]}
+			server.3=127.0.0.1:${PORTS[7]}:${PORTS[8]}
+		E
+		ENSEMBLE+=${ENSEMBLE:+,}127.0.0.1:${PORTS[i - 1]}
+		java -Xms32m -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+			-cp '/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar:/usr/share/java/snappy-java.jar:/usr/share/java/metrics-core.jar' \
+			org.apache.zookeeper.server.quorum.QuorumPeerMain "$T/e$i/zoo.cfg" >"$T/e$i/log" 2>&1 3>&- &
+		remember $!
+		declare -g "SERVER_$i=$!"
+	done
+}
+# mode N: leader or follower, nothing while there is no quorum
+mode() {
+	exec {LINE}<>"/dev/tcp/127.0.0.1/${PORTS[$1 - 1]}"
+	printf srvr >&"$LINE"
+	timeout 5 sed -n 's/^Mode: //p' <&"$LINE"
+	exec {LINE}>&-
+}
+
+@test "the leader of an ensemble is killed: same session, locks are kept, watches tell; without a quorum nothing is confirmed" {
+	ensemble
+	ZK=$ENSEMBLE drive a 10000
+	says 'state new'
+	ask create /key before
+	ask watch /key
+	says 'value /key 0 before'
+	ask lock L write /lock
+	says 'held L'
+	forget
+	local i leader others=()
+	for i in 1 2 3; do
+		if [ "$(mode $i)" = leader ]; then leader=$i; else others+=("$i"); fi
+	done
+	local pid=SERVER_$leader
+	kill -KILL "${!pid}"
+	ask add /counter
+	# its outcome may be unknown, so ask until one is known
+	counted() { said 'added /counter 0' || { ask add /counter && false; }; }
+	wait_until 120 counted
+	run ! said 'state new'
+	run ! said 'lost L'
+	ZK=$ENSEMBLE zk set /key after
+	says 'value /key 1 after'
+	pid=SERVER_${others[0]}
+	kill -STOP "${!pid}"
+	unconfirmed() {
+		forget
+		ask fresh
+		wait_until 10 said 'fresh [0-9]+'
+		test "$(sed -n 's/^fresh //p' "$OUT" | tail -1)" -gt 6000
+	}
+	wait_until 60 unconfirmed
+	kill -CONT "${!pid}"
+}
+
 @test "lock contenders have kazoo's names and data" { locks names; }
 @test "what we hold keeps kazoo out" { locks ours_first; }
 @test "what kazoo holds keeps us out" { locks theirs_first; }
