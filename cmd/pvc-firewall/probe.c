@@ -9,6 +9,10 @@
 #include <fcntl.h>
 #include <sched.h>
 
+/* The two chains that are always there, empty, as nft prints them. */
+#define STATIC_INPUT   "\tchain static-input {\n\t}\n"
+#define STATIC_FORWARD "\tchain static-forward {\n\t}\n"
+
 struct probe {
 	int home;     /* the host's namespace */
 	char *tables; /* before any snippet */
@@ -21,23 +25,36 @@ void probe_result_free(struct probe_result *result) {
 	*result = (struct probe_result){0};
 }
 
-/* A new namespace with what a snippet finds there. The one before goes away by itself. */
-static int enter(struct probe *probe, char **ret_error) {
-	static const char table[] = "table inet " RULESET_TABLE " {\n\tchain static-input {\n\t}\n"
-				    "\tchain static-forward {\n\t}\n}\n";
+static int lay_bait(void) {
 	static const char *const families[] = {"ip", "ip6", "inet", "arp", "bridge", "netdev"};
-	int r;
+	_cleanup_strbuf_ struct strbuf all = {0};
 
-	if (unshare(CLONE_NEWNET) < 0)
-		return error_set(ret_error, -errno, "no network namespace to try snippets in: %s", strerror(errno));
-	r = nft_load(table, ret_error);
-	for (size_t i = 0; i < ARRAY_SIZE(families) && r >= 0; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		(void)strbuf_addf(&all, "table %s pvc-bait {\n}\n", families[i]); /* kept in all.failed */
+	if (all.failed)
+		return -ENOMEM;
+	if (nft_load(all.data, NULL) == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		_cleanup_free_ char *bait = str_printf("table %s pvc-bait {\n}\n", families[i]);
 
 		if (!bait)
 			return -ENOMEM;
 		(void)nft_load(bait, NULL); /* a kernel may lack a family: then no snippet can harm it */
 	}
+	return 0;
+}
+
+/* A new namespace with what a snippet finds there. The one before goes away by itself. */
+static int enter(struct probe *probe, char **ret_error) {
+	static const char table[] = "table inet " RULESET_TABLE " {\n" STATIC_INPUT STATIC_FORWARD "}\n";
+	int r;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return error_set(ret_error, -errno, "no network namespace to try snippets in: %s", strerror(errno));
+	r = nft_load(table, ret_error);
+	if (r >= 0)
+		r = lay_bait();
 	free(probe->tables);
 	probe->tables = NULL;
 	return r < 0 ? r : nft_tables(&probe->tables, ret_error);
@@ -153,7 +170,7 @@ static int harvest(struct probe_result *ret, char **ret_error) {
 	objects = listing_static(&plain, false);
 	if (!objects)
 		return -ENOMEM;
-	if (!str_equal(objects, "\tchain static-input {\n\t}\n\tchain static-forward {\n\t}\n")) {
+	if (!str_equal(objects, STATIC_INPUT STATIC_FORWARD)) {
 		ret->digest = digest(objects);
 		mark = str_printf("table inet %s {\n\tcounter %s {\n\t\tcomment \"%s\"\n\t}\n}\n", RULESET_TABLE,
 				  RULESET_DIGEST, ret->digest ? ret->digest : "");
@@ -173,12 +190,27 @@ static int harvest(struct probe_result *ret, char **ret_error) {
 	return ret->objects && ret->terse ? 0 : -ENOMEM;
 }
 
+/* No snippets, as on most nodes: known without a namespace. */
+static int result_of_none(struct probe_result *ret) {
+	struct probe_result result = {.objects = strdup(STATIC_INPUT STATIC_FORWARD),
+				      .terse = strdup(STATIC_FORWARD STATIC_INPUT)}; /* sorted */
+
+	if (!result.objects || !result.terse) {
+		probe_result_free(&result);
+		return -ENOMEM;
+	}
+	*ret = result;
+	return 0;
+}
+
 int probe_snippets(struct snippets *snippets, struct probe_result *ret, char **ret_error) {
 	_cleanup_close_ int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	_cleanup_probe_ struct probe_result result = {0};
 	struct probe probe = {.home = home};
 	int r;
 
+	if (snippets_rejected(snippets) == snippets->count)
+		return result_of_none(ret);
 	if (home < 0)
 		return error_set(ret_error, -errno, "cannot open /proc/self/ns/net: %s", strerror(errno));
 	r = try_all(&probe, snippets, ret_error);

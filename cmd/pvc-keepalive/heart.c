@@ -166,8 +166,8 @@ static void beat_succeeded(struct heart *heart) {
 	heart->last_beat = now;
 	if (heart->state == DAEMON_RUN)
 		heart->told_kept = false;
-	heart->hooks.beaten(heart, &heart->figures, heart->hooks.userdata);
 	loop_ready(heart->loop, NULL);
+	heart->hooks.beaten(heart, &heart->figures, heart->hooks.userdata);
 }
 
 /* What a failed commit asks for; true when the next try is to be made at once. */

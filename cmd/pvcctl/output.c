@@ -5,27 +5,14 @@
 
 /* ---- messages ---- */
 
-static _printf_(1, 0) void complain(const char *format, va_list ap) {
-	fputs("pvcctl: ", stderr);
-	vfprintf(stderr, format, ap);
-	fputc('\n', stderr);
-}
-
-int failed(int error, const char *format, ...) {
-	va_list ap;
-
-	va_start(ap, format);
-	complain(format, ap);
-	va_end(ap);
-	return exit_code_of(error);
-}
-
 int failed_with(int code, const char *format, ...) {
 	va_list ap;
 
+	fputs("pvcctl: ", stderr);
 	va_start(ap, format);
-	complain(format, ap);
+	vfprintf(stderr, format, ap);
 	va_end(ap);
+	fputc('\n', stderr);
 	return code;
 }
 
@@ -100,7 +87,7 @@ int table_print(const struct table *t) {
 }
 
 void print_field(const char *title, const char *text) {
-	_cleanup_free_ char *shown = str_is_absent(text) ? strdup("-") : str_printable(text, 1000);
+	_cleanup_free_ char *shown = text && !str_is_absent(text) ? str_printable(text, 1000) : strdup("-");
 
 	printf("%-16s %s\n", title, shown ? shown : "-");
 }

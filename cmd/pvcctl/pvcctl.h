@@ -70,10 +70,10 @@ int print_completion(struct ctl *ctl); /* completion.c */
 
 /* ---- messages (output.c) ---- */
 
-/* "pvcctl: ..." on standard error; returns the exit code for the error (negative errno). */
-int failed(int error, const char *format, ...) _printf_(2, 3);
-/* The same with an exit code given. */
+/* "pvcctl: ..." on standard error; returns the exit code that is given, */
 int failed_with(int code, const char *format, ...) _printf_(2, 3);
+/* or the one that fits a negative errno. */
+#define failed(error, ...) failed_with(exit_code_of(error), __VA_ARGS__)
 /* Text for the error numbers of the store. */
 const char *store_error_text(int error);
 

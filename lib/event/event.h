@@ -42,7 +42,8 @@ void loop_stopping(struct loop *loop);
 
 /* ---- timers (loop.c) ---- */
 
-/* One-shot timer on CLOCK_MONOTONIC after `delay`. *source is made when NULL, else armed anew. */
+/* One-shot timer on CLOCK_MONOTONIC after `delay`. *source is made when NULL, else armed anew with the handler it has:
+ * one source, one handler. */
 int event_timer(sd_event *event, sd_event_source **source, usec_t delay, sd_event_time_handler_t handler,
 		void *userdata);
 

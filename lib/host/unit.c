@@ -245,6 +245,20 @@ static int run_on_bus(struct run *run, usec_t deadline, char **ret_error) {
 	return run_wait(run, bus, deadline);
 }
 
+/* What a job that got no result of its own ends with: `r` and `error` are those of the whole run. */
+static void job_without_result(struct host_unit_job *job, int r, const char *error) {
+	const char *word = verbs[job->verb].word;
+
+	if (r == -ETIMEDOUT)
+		job->result = error_set(&job->error, r,
+					"cannot %s %s: its job has not ended in time: see 'systemctl list-jobs' and "
+					"'journalctl -u %s'",
+					word, job->unit, job->unit);
+	else
+		job->result = error_set(&job->error, r < 0 ? r : -EIO, "cannot %s %s: %s", word, job->unit,
+					error ? error : strerror(r < 0 ? -r : EIO));
+}
+
 int host_units_run(struct host_unit_job *jobs, size_t count, usec_t deadline) {
 	_cleanup_free_ char *error = NULL;
 	struct run run = {.jobs = jobs, .count = count, .paths = calloc(count + 1, sizeof(char *))};
@@ -257,18 +271,8 @@ int host_units_run(struct host_unit_job *jobs, size_t count, usec_t deadline) {
 	if (run.paths)
 		r = count ? run_on_bus(&run, deadline, &error) : 0;
 	for (size_t i = 0; i < count; i++) {
-		const char *word = verbs[jobs[i].verb].word;
-
-		if (jobs[i].result == -EINPROGRESS && r == -ETIMEDOUT)
-			(void)error_set(&jobs[i].error, r,
-					"cannot %s %s: its job has not ended in time: see "
-					"'systemctl list-jobs' and 'journalctl -u %s'",
-					word, jobs[i].unit, jobs[i].unit);
-		else if (jobs[i].result == -EINPROGRESS)
-			(void)error_set(&jobs[i].error, r, "cannot %s %s: %s", word, jobs[i].unit,
-					error ? error : strerror(-r));
 		if (jobs[i].result == -EINPROGRESS)
-			jobs[i].result = r < 0 ? r : -EIO;
+			job_without_result(&jobs[i], r, error);
 		if (!first)
 			first = jobs[i].result;
 		if (run.paths)

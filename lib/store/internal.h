@@ -131,6 +131,15 @@ void watch_free_all(struct store *store);
 /* ---- write.c ---- */
 int txn_send(struct op *op, void_completion_t completion);
 
+/* ---- lock_names.c ---- */
+#define LOCK_PREFIX_TEXT     48
+#define LOCK_IDENTIFIER_TEXT 37
+/* 32 random hex digits and the tag; and a time-based UUID (version 1, random node) as the identifier. */
+int lock_names_make(const char *tag, char prefix[LOCK_PREFIX_TEXT], char identifier[LOCK_IDENTIFIER_TEXT]);
+/* The nearest contender before ours that holds us up; NULL for none. *ret_present: is ours there at all? */
+const char *lock_names_predecessor(const struct strlist *names, const char *own, bool after_readers, bool *ret_present,
+				   bool *ret_reader);
+
 /* ---- lock.c ---- */
 void lock_session_lost(struct store *store);
 void lock_forget_caller(struct store_lock *lock); /* its completion is not called any more */

@@ -10,9 +10,6 @@
  *    writer, even for one that is queued behind themselves, and would wait for us while we wait for them.
  * What store_unlock() leaves on the server is cleaned up in the background, until it is gone or the session is.
  */
-#include <sys/random.h>
-#include <time.h>
-
 #include "store/internal.h"
 
 #define WITHDRAW_USEC  (250 * USEC_PER_MSEC) /* how long a writer stays queued behind a reader */
@@ -46,11 +43,11 @@ struct store_lock {
 		LOCK_DELETING,
 		LOCK_OVER, /* nothing of it is on the server */
 	} state;
-	bool deleting;   /* the deletion of our contender is under way */
-	bool wanted;     /* false: failed, or given up; only the contender has to go */
-	bool owned;      /* store_unlock() was not called yet */
-	char prefix[48]; /* of our contender's name: 32 hex digits and the tag */
-	char identifier[37];
+	bool deleting;                 /* the deletion of our contender is under way */
+	bool wanted;                   /* false: failed, or given up; only the contender has to go */
+	bool owned;                    /* store_unlock() was not called yet */
+	char prefix[LOCK_PREFIX_TEXT]; /* of our contender's name: 32 hex digits and the tag */
+	char identifier[LOCK_IDENTIFIER_TEXT];
 	char *own; /* our contender's name, once it is known */
 	unsigned parent_tries;
 	usec_t pause;
@@ -110,70 +107,6 @@ static void lock_try(struct store_lock *lock, int r) {
 	}
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------- */
-
-/* 32 hex digits for the prefix, and a time-based UUID (version 1, random node) as the identifier: kazoo's shapes. */
-static int lock_name(struct store_lock *lock) {
-	uint8_t random[24];
-	struct timespec now;
-	uint64_t ticks; /* of 100 ns since 1582 */
-
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
-	for (size_t i = 0; i < 16; i++)
-		(void)snprintf(lock->prefix + 2 * i, 3, "%02x", random[i]);
-	(void)stpcpy(lock->prefix + 32, kinds[lock->kind].tag);
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	ticks = (uint64_t)now.tv_sec * 10000000u + (uint64_t)now.tv_nsec / 100u + 0x01b21dd213814000u;
-	(void)snprintf(lock->identifier, sizeof(lock->identifier), "%08x-%04x-1%03x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		       (unsigned)(ticks & 0xffffffffu), (unsigned)(ticks >> 32 & 0xffffu),
-		       (unsigned)(ticks >> 48 & 0xfffu), (random[16] & 0x3fu) | 0x80u, random[17], random[18] | 1u,
-		       random[19], random[20], random[21], random[22], random[23]);
-	return 0;
-}
-
-/* The text of the sequence number when the name is that of a contender: TAG and ten digits (or a minus and nine or ten)
- * at its end. */
-static const char *sequence_of(const char *name, bool *ret_reader) {
-	const char *end = name + strlen(name), *digits = end;
-
-	while (digits > name && digits[-1] >= '0' && digits[-1] <= '9')
-		digits--;
-	if (end - digits < 10)
-		return NULL;
-	digits = end - 10;
-	if (digits > name && digits[-1] == '-')
-		digits--;
-	*ret_reader = digits - name >= 9 && strncmp(digits - 9, "__rlock__", 9) == 0;
-	if (*ret_reader || (digits - name >= 8 && strncmp(digits - 8, "__lock__", 8) == 0))
-		return digits;
-	return NULL;
-}
-
-/* The nearest contender before ours that holds us up; NULL for none. *ret_present: is ours there at all? */
-static const char *predecessor_of(const struct store_lock *lock, const struct strlist *names, bool *ret_present,
-				  bool *ret_reader) {
-	const char *best = NULL, *best_sequence = NULL, *own_sequence;
-	bool reader;
-
-	*ret_present = lock->own && strlist_contains(names, lock->own);
-	own_sequence = *ret_present ? sequence_of(lock->own, &reader) : NULL;
-	if (!own_sequence)
-		return NULL;
-	for (size_t i = 0; i < names->count; i++) {
-		const char *sequence = sequence_of(names->items[i], &reader);
-
-		if (!sequence || (reader && !kinds[lock->kind].after_readers) || strcmp(sequence, own_sequence) >= 0)
-			continue;
-		if (best && strcmp(sequence, best_sequence) <= 0)
-			continue;
-		best = names->items[i];
-		best_sequence = sequence;
-		*ret_reader = reader;
-	}
-	return best;
-}
-
 static const char *own_among(const struct store_lock *lock, const struct strlist *names) {
 	for (size_t i = 0; i < names->count; i++)
 		if (str_starts(names->items[i], lock->prefix))
@@ -183,23 +116,27 @@ static const char *own_among(const struct store_lock *lock, const struct strlist
 
 /* ---- the contender ---------------------------------------------------------------------------------------------- */
 
-static int make_parents(struct store_lock *lock) {
-	for (const char *end = lock->path; (end = strchr(end + 1, '/')) || true;) {
-		_cleanup_free_ char *path = end ? strndup(lock->path, (size_t)(end - lock->path)) : strdup(lock->path);
-		struct op *op = path ? op_new(lock->store, OP_CREATE, path, NULL, NULL) : NULL;
-		int r;
+static int make_key(struct store *store, const char *path, size_t length) {
+	_cleanup_free_ char *key = strndup(path, length);
+	struct op *op = key ? op_new(store, OP_CREATE, key, NULL, NULL) : NULL;
 
-		if (op)
-			op->data = strdup("");
-		if (!op || !op->data) {
-			op_free(op);
-			return -ENOMEM;
-		}
-		r = op_submit(op); /* a session's requests are served in order: no need to wait for it */
-		if (r < 0 || !end)
-			return r;
+	if (op)
+		op->data = strdup("");
+	if (!op || !op->data) {
+		op_free(op);
+		return -ENOMEM;
 	}
-	return 0;
+	return op_submit(op);
+}
+
+/* A session's requests are served in order, so nobody needs to wait for these. */
+static int make_parents(struct store_lock *lock) {
+	const char *end = lock->path;
+	int r = 0;
+
+	while (r == 0 && (end = strchr(end + 1, '/')))
+		r = make_key(lock->store, lock->path, (size_t)(end - lock->path));
+	return r < 0 ? r : make_key(lock->store, lock->path, strlen(lock->path));
 }
 
 static void lock_known(struct store_lock *lock, const char *name) {
@@ -270,7 +207,7 @@ static void lock_created(struct store *store, struct op *op) {
 static void lock_create(struct store_lock *lock) {
 	_cleanup_free_ char *path = NULL;
 	struct op *op = NULL;
-	int r = lock_name(lock);
+	int r = lock_names_make(kinds[lock->kind].tag, lock->prefix, lock->identifier);
 
 	free(move_ptr(lock->own));
 	lock->state = LOCK_CREATING;
@@ -430,7 +367,8 @@ static void lock_listed(struct store *store, struct op *op) {
 		lock_list(lock);
 		return;
 	}
-	predecessor = predecessor_of(lock, &op->children, &present, &reader);
+	predecessor =
+	    lock_names_predecessor(&op->children, lock->own, kinds[lock->kind].after_readers, &present, &reader);
 	if (!present)
 		lock_create(lock);
 	else if (predecessor)

@@ -366,4 +366,7 @@ publish() {
 	node_make init
 	wait_until 60 grep -q READY=1 "$T/notified"
 	is daemonstate run
+	# what systemctl status shows is not taken away by it
+	wait_until 60 grep -q "STATUS=heartbeat every 1 s" "$T/notified"
+	[ "$(grep STATUS= "$T/notified" | tail -n 1)" != STATUS= ]
 }

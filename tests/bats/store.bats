@@ -39,11 +39,15 @@ forget() { : >"$OUT"; }
 line() {
 	local port
 	port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
-	$PYTHON "$TOP/tests/lib/relay.py" "$port" "$ZK_PORT" >"$T/relay" 3>&- &
+	relay_start "$port"
+	RELAY_PORT=$port
+	ZK=127.0.0.1:$port drive "$@"
+}
+relay_start() {
+	$PYTHON "$TOP/tests/lib/relay.py" "$1" "$ZK_PORT" >"$T/relay" 3>&- &
 	RELAY=$!
 	remember "$RELAY"
 	wait_until 60 grep -q ready "$T/relay"
-	ZK=127.0.0.1:$port drive "$@"
 }
 sever() { kill -STOP "$RELAY"; }
 heal() { kill -CONT "$RELAY"; }
@@ -138,6 +142,40 @@ locks() { $PYTHON "$TOP/tests/lib/store_locks.py" "$ZK" "$BUILD/tests/drive_stor
 	[ "$(zk get /counter)" = 1 ]
 }
 
+@test "D51: with the connection breaking again and again every update is made once, or reported as unknown" {
+	line a 10000
+	local round i made unknown
+	for round in {1..8}; do
+		for i in {1..60}; do ask add /counter; done
+		[ "$round" = 1 ] && says 'added /counter 0'
+		kill -KILL "$RELAY"
+		wait "$RELAY" 2>/dev/null || :
+		relay_start "$RELAY_PORT"
+	done
+	all_answered() { [ "$(grep -c '^added' "$OUT")" = 480 ]; }
+	wait_until 120 all_answered
+	made=$(grep -cx 'added /counter 0' "$OUT")
+	unknown=$(grep -cx 'added /counter ENOTCONN' "$OUT" || :)
+	# one that lost the race too often is reported, too, and did nothing
+	[ "$(grep -cvE 'added /counter (0|ENOTCONN|ESTALE)|state .*' "$OUT" || :)" = 0 ]
+	i=$(zk get /counter)
+	echo "made $made, unknown $unknown, counter $i"
+	[ "$i" -ge "$made" ]
+	[ "$i" -le $((made + unknown)) ]
+}
+
+@test "values are read with their length, NUL bytes and all" {
+	$PYTHON -c 'import sys; from kazoo.client import KazooClient
+k=KazooClient(sys.argv[1]); k.start(60); k.create("/nul", b"a\0b\xff"); k.create("/none", b""); k.stop()' "$ZK"
+	drive a 10000
+	ask get /nul
+	says 'got /nul 4'
+	ask get /none
+	says 'got /none 0'
+	ask get /missing
+	says 'got /missing ENOENT'
+}
+
 @test "the lease clock stands still while the server is frozen, and is new after it thawed" {
 	drive a 10000
 	says 'state new'
@@ -227,6 +265,83 @@ while True: kept.append(s.accept())' >"$T/deaf" 3>&- &
 	ask unlock L
 	zk_start
 	wait_until 60 contenders_are 0
+}
+
+# ensemble: three servers that elect a leader; their client addresses are in $ENSEMBLE, their processes in $SERVER_1..3.
+ensemble() {
+	local i
+	read -ra PORTS < <($PYTHON -c 'import socket
+s = [socket.socket() for _ in range(9)]
+for x in s: x.bind(("127.0.0.1", 0))
+print(*[x.getsockname()[1] for x in s])')
+	ENSEMBLE=
+	for i in 1 2 3; do
+		mkdir -p "$T/e$i/data"
+		echo "$i" >"$T/e$i/data/myid"
+		cat >"$T/e$i/zoo.cfg" <<-E
+			tickTime=500
+			initLimit=20
+			syncLimit=4
+			dataDir=$T/e$i/data
+			clientPortAddress=127.0.0.1
+			clientPort=${PORTS[i - 1]}
+			maxClientCnxns=0
+			admin.enableServer=false
+			4lw.commands.whitelist=*
+			server.1=127.0.0.1:${PORTS[3]}:${PORTS[4]}
+			server.2=127.0.0.1:${PORTS[5]}:${PORTS[6]}
+			server.3=127.0.0.1:${PORTS[7]}:${PORTS[8]}
+		E
+		ENSEMBLE+=${ENSEMBLE:+,}127.0.0.1:${PORTS[i - 1]}
+		java -Xms32m -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+			-cp '/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar:/usr/share/java/snappy-java.jar:/usr/share/java/metrics-core.jar' \
+			org.apache.zookeeper.server.quorum.QuorumPeerMain "$T/e$i/zoo.cfg" >"$T/e$i/log" 2>&1 3>&- &
+		remember $!
+		declare -g "SERVER_$i=$!"
+	done
+}
+# mode N: leader or follower, nothing while there is no quorum
+mode() {
+	exec {LINE}<>"/dev/tcp/127.0.0.1/${PORTS[$1 - 1]}"
+	printf srvr >&"$LINE"
+	timeout 5 sed -n 's/^Mode: //p' <&"$LINE"
+	exec {LINE}>&-
+}
+
+@test "the leader of an ensemble is killed: same session, locks are kept, watches tell; without a quorum nothing is confirmed" {
+	ensemble
+	ZK=$ENSEMBLE drive a 10000
+	says 'state new'
+	ask create /key before
+	ask watch /key
+	says 'value /key 0 before'
+	ask lock L write /lock
+	says 'held L'
+	forget
+	local i leader others=()
+	for i in 1 2 3; do
+		if [ "$(mode $i)" = leader ]; then leader=$i; else others+=("$i"); fi
+	done
+	local pid=SERVER_$leader
+	kill -KILL "${!pid}"
+	ask add /counter
+	# its outcome may be unknown, so ask until one is known
+	counted() { said 'added /counter 0' || { ask add /counter && false; }; }
+	wait_until 120 counted
+	run ! said 'state new'
+	run ! said 'lost L'
+	ZK=$ENSEMBLE zk set /key after
+	says 'value /key 1 after'
+	pid=SERVER_${others[0]}
+	kill -STOP "${!pid}"
+	unconfirmed() {
+		forget
+		ask fresh
+		wait_until 10 said 'fresh [0-9]+'
+		test "$(sed -n 's/^fresh //p' "$OUT" | tail -1)" -gt 6000
+	}
+	wait_until 60 unconfirmed
+	kill -CONT "${!pid}"
 }
 
 @test "lock contenders have kazoo's names and data" { locks names; }

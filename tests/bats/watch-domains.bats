@@ -37,10 +37,10 @@ teardown() {
 	local domain
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 40 "$T/daemon.log" >&2
 	kill -CONT "$(libvirtd_pid)" 2>/dev/null || :
-	for domain in $(lv_virsh list --all --name); do lv_virsh destroy "$domain" >/dev/null 2>&1 || :; done
 	zk exists /domains || zk create /domains
 	# shellcheck disable=SC2046 # uuids
 	dom delete $(zk ls /domains) || :
+	for domain in $(lv_virsh list --all --name); do lv_virsh destroy "$domain" >/dev/null 2>&1 || :; done
 }
 
 uuid() { printf '11111111-2222-4333-8444-%04d%08d' "$BATS_TEST_NUMBER" "$1"; }
@@ -60,6 +60,11 @@ daemon_start() {
 	echo $! >"$T/daemon.pid"
 	remember $!
 	wait_until 60 ready_again "$before"
+}
+daemon_patient() { # one that gives guests an hour
+	daemon_kill TERM
+	write_config "$T/patient.yaml" 's/^      keepalive_interval:.*/&\n      vm_shutdown_timeout: 3600/'
+	daemon_start "$T/patient.yaml"
 }
 daemon_kill() { # [SIGNAL]
 	local pid
@@ -99,12 +104,14 @@ vm_running() {
 }
 
 @test "shutdown: a guest that listens shuts itself down and its state becomes stop" {
+	daemon_patient
 	vm_running "$T/listens.img"
 	wait_until 60 log_has "$U" booted
 	dom set "$U" state=shutdown
 	wait_until 60 state_is "$U" stop
 	wait_until 60 off "$N"
 	run ! said "VM $U ($N): has not shut down"
+	daemon_kill TERM
 }
 
 @test "shutdown: a guest that ignores the request is forced off and its state becomes stop" {
@@ -130,10 +137,22 @@ vm_running() {
 	state_is "$U" start
 }
 
+@test "a guest whose QEMU hangs is forced off all the same, and holds up no other VM" {
+	vm_running
+	guest_xml second "$(uuid 2)" >"$T/second.xml"
+	dom define "$(uuid 2)" second stop pvchv1 "$T/second.xml"
+	kill -STOP "$PID"
+	dom set "$U" state=shutdown
+	wait_until 60 said "VM $U ($N): asked to shut down"
+	dom set "$(uuid 2)" state=start
+	wait_until 60 said "VM $(uuid 2) (second): started"
+	wait_until 120 state_is "$U" stop # libvirt gives the hanging process 15 s before it kills it
+	wait_until 60 process_is_gone "$PID"
+	runs second
+}
+
 @test "a shutdown that is taken back leaves the guest running" {
-	write_config "$T/slow.yaml" 's/^      keepalive_interval:.*/&\n      vm_shutdown_timeout: 3600/'
-	daemon_kill TERM
-	daemon_start "$T/slow.yaml"
+	daemon_patient
 	vm_running
 	dom set "$U" state=shutdown
 	wait_until 60 said "VM $U ($N): asked to shut down"

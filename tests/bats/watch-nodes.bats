@@ -58,7 +58,9 @@ cluster() {
 
 # node_start NAME [coordinator]: the program as that node; its log is $T/NAME.out, its process in $PID
 node_start() {
-	local server=127.0.0.1:$ZK_PORT
+	local server=127.0.0.1:$ZK_PORT before
+	before=$(grep -sc "watching the nodes" "$T/$1.out" || :)
+	before=${before:-0}
 	[ "${2:-}" != coordinator ] || server=$1:$ZK_PORT
 	write_config "$T/$1.yaml" "s|- 127.0.0.1:$ZK_PORT|- $server|"
 	# shellcheck disable=SC2016 # the inner shell expands it
@@ -66,8 +68,7 @@ node_start() {
 		"$1" "$T/hosts" "$T/$1.yaml" >>"$T/$1.out" 2>&1 3>&- &
 	PID=$!
 	remember "$PID"
-	before=$(grep -c 'watching the nodes' "$T/$1.out" || :)
-	wait_until 60 started "$1" $((before))
+	wait_until 60 started "$1" "$before"
 }
 started() { [ "$(grep -c 'watching the nodes' "$T/$1.out")" -gt "${2:-0}" ]; }
 said() { grep -qF -- "$2" "$T/$1.out"; }

@@ -30,7 +30,7 @@ refused() {
 		[ "$(node systemctl show -P InactiveExitTimestampMonotonic "$step.service")" = 0 ] || { echo "$step ran"; false; }
 	done
 	# wrong configuration does not mend itself: nothing tries again
-	[ "$(node systemctl is-active pvc-retry.service)" = inactive ]
+	[ -z "$(node systemctl list-units --no-legend --state=activating,active 'pvc-retry@*')" ]
 	node systemctl reset-failed
 }
 broken() { node sed -i "$1" /etc/pvc/pvcd.yaml; }

@@ -117,6 +117,21 @@ stop_all() {
 	[[ "$output" == *"cannot start zookeeper.service: the job's result is 'failed'"*"journalctl -u zookeeper.service"* ]]
 }
 
+@test "a start that hangs ends at the deadline with what to look at" {
+	node systemctl stop frr.service
+	node mkdir -p /etc/systemd/system/frr.service.d
+	node sh -c 'printf "[Service]\nExecStartPre=/bin/sleep 1000\n" >/etc/systemd/system/frr.service.d/hangs.conf'
+	node systemctl daemon-reload
+	run node pvc-coordinator --timeout 3
+	node rm /etc/systemd/system/frr.service.d/hangs.conf
+	node systemctl daemon-reload
+	node systemctl stop frr.service
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot start frr.service: its job has not ended in time"*"systemctl list-jobs"* ]]
+	node pvc-coordinator
+}
+
 @test "a missing package is named" {
 	node systemctl stop frr.service
 	node mv /lib/systemd/system/frr.service /root/

@@ -117,7 +117,7 @@ killed_comes_back() { # UNIT
 
 @test "upgrading the package restarts nothing and starts nothing" {
 	local pids p
-	"$LAB" put $NODE "${LAB_DEB:-$(ls "$TOP"/build/deb/pvc-node_*.deb)}" /root/pvc-node.deb
+	"$LAB" put $NODE "$LAB_DEB" /root/pvc-node.deb
 	pids=$(for p in $PROGRAMS; do main_pid "$p"; done)
 	node env DEBIAN_FRONTEND=noninteractive dpkg -i /root/pvc-node.deb
 	[ "$(for p in $PROGRAMS; do main_pid "$p"; done)" = "$pids" ]

@@ -4,9 +4,12 @@
 
 load lab.bash
 
-setup_file() { test_begin; }
+setup_file() {
+	test_begin
+	export DEMO=d$$ # the same in every test of this file
+}
 teardown_file() {
-	LAB_NAME=d$$ "$TOP/demo" down >/dev/null
+	LAB_NAME=$DEMO "$TOP/demo" down >/dev/null
 	test_cleanup
 }
 
@@ -21,21 +24,21 @@ traces() { # of the lab named $1
 @test "make demo shows a running VM, and does so again when it is called again" {
 	local turn
 	for turn in 1 2; do
-		LAB_NAME=d$$ run timeout 900 "$TOP/demo" 3>&-
+		LAB_NAME=$DEMO run timeout 900 "$TOP/demo" 3>&-
 		[ "$status" -eq 0 ] || { echo "$output"; false; }
 		[[ "$output" == *"GUEST up"* ]]
 		[[ "$output" == *"is ready"* ]]
 		[[ "$output" == *"1 run,ready"* ]]
 	done
-	LAB_NAME=d$$ "$TOP/demo" ctl vm list | grep -q hello
+	LAB_NAME=$DEMO "$TOP/demo" ctl vm list | grep -q hello
 }
 
 @test "demo down leaves no namespace, cgroup, mount, process or file" {
-	[ -n "$(traces d$$)" ]
-	LAB_NAME=d$$ "$TOP/demo" down
-	[ -z "$(traces d$$)" ] || { traces d$$; false; }
+	[ -n "$(traces $DEMO)" ]
+	LAB_NAME=$DEMO "$TOP/demo" down
+	[ -z "$(traces $DEMO)" ] || { traces $DEMO; false; }
 	# and it can be said twice
-	LAB_NAME=d$$ "$TOP/demo" down
+	LAB_NAME=$DEMO "$TOP/demo" down
 }
 
 @test "what a killed test run left is removed by the next one" {

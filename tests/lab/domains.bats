@@ -75,7 +75,7 @@ teardown_file() {
 	vm_define odd
 	uuid=$(vm_uuid odd)
 	xml=$(zk_in_node get "/domains/$uuid/xml")
-	zk_in_node set "/domains/$uuid/xml" "${xml/pc-q35-7.2/pc-nonsense-1}"
+	zk_in_node set "/domains/$uuid/xml" "${xml/qemu-system-x86_64/qemu-nonsense}"
 	run node pvcctl vm start odd --wait --timeout 120
 	[ "$status" -ne 0 ]
 	wait_until 60 vm_key_is odd state fail

@@ -15,6 +15,8 @@ STEPS="pvc-netsetup pvc-sysctl pvc-coordinator pvc-register pvc-firewall pvc-wat
 lab_begin() {
 	test_begin
 	export LAB_NAME=t$$ LAB_OWNER=$$ NODES=${NODES:-$NODE} LAB_QUIET=1
+	cp "${LAB_DEB:-$(ls "$TOP"/build/deb/pvc-node_*.deb)}" "$T/pvc-node.deb" # a build that goes on does not disturb
+	export LAB_DEB=$T/pvc-node.deb
 	"$LAB" up fresh 3>&-
 }
 lab_end() {

@@ -39,10 +39,10 @@ attempted() { [ "$(attempts)" -ge "$1" ]; }
 }
 
 @test "stopping pvc.target ends the attempts, also in the pause between two" {
-	pausing() { [ "$(node systemctl show -P ActiveState pvc-retry.service)" = activating ]; }
+	pausing() { [ "$(node systemctl show -P ActiveState pvc-retry@pvc-register.service)" = activating ]; }
 	wait_until 60 pausing
 	node systemctl stop pvc.target
-	at_rest() { [ "$(node systemctl show -P ActiveState pvc-retry.service)" != activating ] && [ "$(node systemctl list-jobs --no-legend | wc -l)" = 0 ]; }
+	at_rest() { [ "$(node systemctl show -P ActiveState pvc-retry@pvc-register.service)" != activating ] && [ "$(node systemctl list-jobs --no-legend | wc -l)" = 0 ]; }
 	wait_until 60 at_rest
 	[ "$(node systemctl is-active pvc.target)" = inactive ]
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An independent look into ZooKeeper for tests: zk.py HOST:PORT get|set|create|rm|ls|tree|stat|exists PATH [VALUE]"""
 import logging
+import os
 import sys
 
 from kazoo.client import KazooClient
@@ -8,7 +9,7 @@ from kazoo.exceptions import NoNodeError
 
 logging.disable(logging.CRITICAL)
 server, verb, path = sys.argv[1:4]
-value = sys.argv[4].encode() if len(sys.argv) > 4 else b""
+value = os.fsencode(sys.argv[4]) if len(sys.argv) > 4 else b""
 client = KazooClient(hosts=server, timeout=10)
 client.start(timeout=30)
 

@@ -5,6 +5,7 @@
  *
  *   watch PATH              value PATH VERSION DATA | missing PATH, now and at every change
  *   list PATH               children PATH NAME... | missing PATH
+ *   get PATH                got PATH LENGTH | got PATH RESULT
  *   create PATH DATA        created PATH RESULT          (RESULT: 0 or the name of the error)
  *   ephemeral PATH DATA     created PATH RESULT
  *   add PATH                added PATH RESULT            (read, add one, write)
@@ -53,6 +54,16 @@ static void on_value(struct store *store, const struct store_value *value, void 
 		(void)printf("value %s %d %s\n", (char *)userdata, value->stat.version, value->data);
 	else
 		(void)printf("missing %s\n", (char *)userdata);
+}
+
+static void on_got(struct store *store, int result, const struct store_value *value, void *userdata) {
+	_cleanup_free_ char *path = userdata;
+
+	(void)store;
+	if (result < 0)
+		(void)printf("got %s %s\n", path, result_name(result));
+	else
+		(void)printf("got %s %zu\n", path, value->length);
 }
 
 static void on_list(struct store *store, const struct strlist *children, void *userdata) {
@@ -153,6 +164,8 @@ static void do_line(struct driver *driver, const char *line) {
 		r = store_watch_value(driver->store, a, on_value, strdup(a), &watch);
 	} else if (str_equal(verb, "list")) {
 		r = store_watch_list(driver->store, a, on_list, strdup(a), &watch);
+	} else if (str_equal(verb, "get")) {
+		r = store_get(driver->store, a, on_got, strdup(a));
 	} else if (str_equal(verb, "create") || str_equal(verb, "ephemeral")) {
 		txn = store_txn_new();
 		r = (verb[0] == 'c' ? store_txn_create : store_txn_create_ephemeral)(txn, a, b);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "store/internal.h"
 #include "store/store.h"
 
 #define WITHIN deadline_after(60 * USEC_PER_SEC)
@@ -763,6 +764,45 @@ static void a_waiter_whose_contender_was_deleted_queues_again(void **state) {
 	assert_int_equal(store_sync_wait(f->store, f->root, WITHIN), 0);
 }
 
+static void the_predecessor_is_the_nearest_lower_contender_of_those_that_count(void **state) {
+	static const struct {
+		const char *names, *own, *behind_all, *behind_writers; /* "" for none, NULL: ours is not there */
+	} rows[] = {
+	    {"a__lock__0000000001", "a__lock__0000000001", "", ""},
+	    {"a__lock__0000000001 b__rlock__0000000002 c__lock__0000000003", "c__lock__0000000003",
+	     "b__rlock__0000000002", "a__lock__0000000001"},
+	    /* the order is that of the numbers, not of the names */
+	    {"z__lock__0000000001 a__lock__0000000002 m__lock__0000000009 k__lock__0000000010", "k__lock__0000000010",
+	     "m__lock__0000000009", "m__lock__0000000009"},
+	    /* a writer that queued later never holds up (kazoo 2.8.0 errs here) */
+	    {"r__rlock__0000000005 w__lock__0000000006", "r__rlock__0000000005", "", ""},
+	    /* numbers wrap around to negative ones, which come first */
+	    {"a__lock__-2147483648 b__lock__0000000001", "b__lock__0000000001", "a__lock__-2147483648",
+	     "a__lock__-2147483648"},
+	    /* children that are no contenders */
+	    {"other x__lock__12 __lock__ y-0000000001 a__lock__0000000002", "a__lock__0000000002", "", ""},
+	    {"a__lock__0000000001", "b__lock__0000000002", NULL, NULL},
+	    {"", "b__lock__0000000002", NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_strlist_ struct strlist names = {0};
+		bool present, reader;
+
+		assert_int_equal(strlist_split(&names, rows[i].names, " "), 0);
+		for (int all = 0; all < 2; all++) {
+			const char *expected = all ? rows[i].behind_all : rows[i].behind_writers;
+			const char *found = lock_names_predecessor(&names, rows[i].own, all, &present, &reader);
+
+			assert_int_equal(present, expected != NULL);
+			assert_string_equal(found ? found : "", expected ? expected : "");
+			if (found)
+				assert_int_equal(reader, strstr(found, "__rlock__") != NULL);
+		}
+	}
+}
+
 /* ---- layout ---- */
 
 static void base_keys_have_the_values_of_a_new_cluster(void **state) {
@@ -814,6 +854,7 @@ int main(void) {
 	    WITH_SERVER(nothing_is_left_of_a_lock_that_was_given_up),
 	    WITH_SERVER(a_holder_learns_that_its_contender_was_deleted),
 	    WITH_SERVER(a_waiter_whose_contender_was_deleted_queues_again),
+	    cmocka_unit_test(the_predecessor_is_the_nearest_lower_contender_of_those_that_count),
 	    cmocka_unit_test(base_keys_have_the_values_of_a_new_cluster),
 	};
 

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replays a recorded call of the reference's v0.6 client library: the same ZooKeeper operations in the same order.
+
+replay.py HOST:PORT TRANSCRIPT WORD=VALUE...     words: NODE, UUID, NAME, XML (XML=@FILE reads a file)
+
+A key that the call read must exist and hold what the library makes of it (an integer, a float, XML with the elements it
+looks for, ...): where the library would raise an exception, this fails and says for which key. A write must go through:
+the library does not look, so a write that is rolled back would be lost silently.
+"""
+import distutils.util
+import json
+import re
+import sys
+import time
+import warnings
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+from lxml import etree
+
+NODE_STATES = {"daemonstate": "run init stop shutdown dead", "domainstate": "ready flush flushed unflush",
+               "routerstate": "primary secondary client"}
+VM_STATES = "start restart shutdown stop disable fail migrate unmigrate"
+
+
+def one_of(words):
+    def check(text):
+        if text not in words.split():
+            raise ValueError("is none of: " + words)
+    return check
+
+
+def static_data(text):
+    words = text.split()
+    int(words[0])
+    words[3]
+
+
+def not_none(text):
+    if text == "none":
+        raise ValueError("is 'none'")
+
+
+def not_empty(text):
+    if not text:
+        raise ValueError("is empty")
+
+
+def domain(text):
+    root = etree.fromstring(text)  # a str: refuses an encoding declaration, as in the library
+
+    def need(element, path, *attributes):
+        found = element.find(path)
+        if found is None:
+            raise ValueError("has no <%s>" % path)
+        for name in attributes:
+            found.attrib[name]
+        return found
+
+    need(root, "uuid"), need(root, "name")
+    int(need(root, "memory", "unit").text), int(need(root, "vcpu").text)
+    need(root, "os/type", "arch", "machine"), need(root, "features"), need(root, "devices/emulator")
+    need(root, "devices/console", "type")
+    for interface in root.iterfind("devices/interface"):
+        need(interface, "mac", "address"), need(interface, "source", interface.attrib["type"])
+        need(interface, "model", "type")
+    for disk in root.iterfind("devices/disk"):
+        disk.attrib["type"]
+        need(disk, "source"), need(disk, "target")
+
+
+# What the library does with a key; the first row that fits. Keys that fit none are text.
+PARSERS = [
+    (r"/nodes/[^/]+/(vcpualloc|mem\w+|domainscount)", int),
+    (r"/nodes/[^/]+/cpuload", float),
+    (r"/nodes/[^/]+/staticdata", static_data),
+    (r"/nodes/[^/]+/daemonstate", one_of(NODE_STATES["daemonstate"])),
+    (r"/nodes/[^/]+/domainstate", one_of(NODE_STATES["domainstate"])),
+    (r"/nodes/[^/]+/routerstate", one_of(NODE_STATES["routerstate"])),
+    (r"/domains/[^/]+/state", one_of(VM_STATES)),
+    (r"/domains/[^/]+/node_autostart", distutils.util.strtobool),
+    (r"/domains/[^/]+/xml", domain),
+    (r"/domains/[^/]+(/node)?", not_empty),
+    (r"/primary_node", not_none),
+]
+OPTIONAL = re.compile(r"/domains/[^/]+/(node_limit|node_selector|profile)")  # the library does without
+
+
+class Replay:
+    def __init__(self, client, words):
+        self.client, self.words, self.versions, self.problems = client, words, {}, []
+
+    def problem(self, path, why):
+        self.problems.append("%s %s" % (path, why))
+
+    def bind(self, text, words):
+        return re.sub(r"\{(NODE|UUID|NAME|XML)\}", lambda m: words[m.group(1)], text)
+
+    def bindings(self, operation):
+        """A call that was not about one VM or node is about each that there is."""
+        path = operation.get("path", "")
+        for word, parent in (("UUID", "/domains"), ("NODE", "/nodes")):
+            if "{%s}" % word in path and word not in self.words:
+                return [dict(self.words, **{word: child}) for child in self.client.get_children(parent)]
+        return [self.words]
+
+    def get(self, path, operation):
+        try:
+            data, stat = self.client.get(path)
+        except NoNodeError:
+            if operation["found"] and not OPTIONAL.fullmatch(path):
+                self.problem(path, "does not exist")
+            return
+        self.versions[path] = stat.version
+        try:
+            text = data.decode("utf-8")
+            for pattern, parse in PARSERS:
+                if re.fullmatch(pattern, path):
+                    parse(text)
+                    break
+        except Exception as e:  # whatever the library would have raised
+            self.problem(path, "= %r: %s: %s" % (data[:80], type(e).__name__, e))
+
+    def multi(self, parts):
+        transaction = self.client.transaction()
+        for part in parts:
+            path = self.bind(part["path"], self.words)
+            if part["op"] == "check":
+                transaction.check(path, self.versions[path] + 1)
+            else:
+                call = transaction.create if part["op"] == "create" else transaction.set_data
+                call(path, self.bind(part["data"], self.words).encode())
+        for result, part in zip(transaction.commit(), parts):
+            if isinstance(result, Exception):
+                self.problem(part["path"], "was not written: %r" % result)
+
+    def run(self, operation):
+        if operation["op"] == "pause":
+            time.sleep(operation["seconds"])  # the library's own
+            return
+        if operation["op"] == "multi":
+            self.multi(operation["parts"])
+            return
+        for words in self.bindings(operation):
+            path = self.bind(operation["path"], words)
+            if operation["op"] == "get":
+                self.get(path, operation)
+            elif operation["op"] == "exists":
+                if bool(self.client.exists(path)) != operation["found"]:
+                    self.problem(path, "exists" if not operation["found"] else "does not exist")
+            elif operation["op"] == "children":
+                try:
+                    self.client.get_children(path)
+                except NoNodeError:
+                    self.problem(path, "does not exist")
+            elif operation["op"] == "delete":
+                self.client.delete(path, recursive=operation["recursive"])
+            else:
+                self.problem(path, "unknown operation %r" % operation["op"])
+
+
+def main():
+    server, name, pairs = sys.argv[1], sys.argv[2], sys.argv[3:]
+    words = dict(pair.split("=", 1) for pair in pairs)
+    if words.get("XML", "").startswith("@"):
+        with open(words["XML"][1:]) as file:
+            words["XML"] = file.read()
+    with open(name) as file:
+        transcript = json.load(file)
+    client = KazooClient(hosts=server, timeout=10)
+    client.start(timeout=30)
+    replay = Replay(client, words)
+    try:
+        for operation in transcript["operations"]:
+            replay.run(operation)
+    finally:
+        client.stop()
+    if replay.problems:
+        sys.exit("%s: %s" % (transcript["call"], "; ".join(replay.problems)))
+    print("%s: %d operations" % (transcript["call"], len(transcript["operations"])))
+
+
+warnings.simplefilter("ignore")
+main()
