@@ -6,15 +6,11 @@
  */
 #include "ruleset.h"
 
-#include <fcntl.h>
-#include <sched.h>
-
 /* The two chains that are always there, empty, as nft prints them. */
 #define STATIC_INPUT   "\tchain static-input {\n\t}\n"
 #define STATIC_FORWARD "\tchain static-forward {\n\t}\n"
 
 struct probe {
-	int home;     /* the host's namespace */
 	char *tables; /* before any snippet */
 };
 
@@ -50,8 +46,9 @@ static int enter(struct probe *probe, char **ret_error) {
 	static const char table[] = "table inet " RULESET_TABLE " {\n" STATIC_INPUT STATIC_FORWARD "}\n";
 	int r;
 
-	if (unshare(CLONE_NEWNET) < 0)
-		return error_set(ret_error, -errno, "no network namespace to try snippets in: %s", strerror(errno));
+	r = nft_namespace_new(ret_error);
+	if (r < 0)
+		return r;
 	r = nft_load(table, ret_error);
 	if (r >= 0)
 		r = lay_bait();
@@ -204,21 +201,20 @@ static int result_of_none(struct probe_result *ret) {
 }
 
 int probe_snippets(struct snippets *snippets, struct probe_result *ret, char **ret_error) {
-	_cleanup_close_ int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int home = nft_namespace_home(ret_error);
 	_cleanup_probe_ struct probe_result result = {0};
-	struct probe probe = {.home = home};
+	struct probe probe = {0};
 	int r;
 
 	if (snippets_rejected(snippets) == snippets->count)
 		return result_of_none(ret);
 	if (home < 0)
-		return error_set(ret_error, -errno, "cannot open /proc/self/ns/net: %s", strerror(errno));
+		return home;
 	r = try_all(&probe, snippets, ret_error);
 	if (r >= 0)
 		r = harvest(&result, ret_error);
 	free(probe.tables);
-	if (setns(home, CLONE_NEWNET) < 0) /* what follows would be done to the wrong host */
-		abort();
+	nft_namespace_leave(home);
 	if (r < 0)
 		return r;
 	*ret = result;

@@ -17,13 +17,13 @@
 
 #include "base/base.h"
 #include "firewall/firewall.h"
+#include "firewall/nft.h"
 
 #define RULESET_TABLE   "pvc"
 #define RULESET_PREFIX  "static-"
 #define RULESET_DIGEST  "static-digest" /* a counter whose comment tells of which snippets the static part is made */
 #define SNIPPET_BYTES   (1024u * 1024u)
-#define SNIPPET_FILES   256u                /* of one directory */
-#define NFT_TIME        (20 * USEC_PER_SEC) /* for one run of nft */
+#define SNIPPET_FILES   256u /* of one directory */
 #define SNIPPET_DEFAULT "/etc/pvc/nft.d"
 
 /* ---- base.c ---- */
@@ -82,8 +82,6 @@ char *listing_replace(const struct listing *present, const char *objects);
 
 /* ---- nft.c ---- */
 
-/* Runs nft on commands. 0, or -EIO with nft's words in *ret_error ("line 3:12-20: Error: ..."), or -errno. */
-int nft_load(const char *commands, char **ret_error);
 int nft_tables(char **ret, char **ret_error); /* "table FAMILY NAME" lines; the caller frees */
 /* The objects of our table. `terse` leaves out the elements of sets. */
 int nft_listing(bool terse, struct listing *ret, char **ret_error);
