@@ -7,9 +7,10 @@
 #include "firewall/internal.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
-#define BATCH_PAGE 16384 /* bytes a page of the batch; one message (a rule) is far below */
+#define BATCH_PAGE MESSAGE_MAX /* bytes a page of the batch; each has as much again for its last message */
 
 static void put_chain(struct nlmsghdr *message, const char *table, const struct firewall_chain *chain,
 		      enum operation_kind kind, bool *failed) {
@@ -52,6 +53,22 @@ static void put_table(struct nlmsghdr *message, const char *table, bool set) {
 		mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, 0);
 }
 
+/* The 16 octets of an interface name to a verdict. The numbers are nft's own for these types: its listing needs them.
+ */
+static void put_map(struct nlmsghdr *message, const char *table, const char *name, uint32_t id) {
+	static const uint8_t byte_order[] = {0 /* NFTNL_UDATA_SET_KEYBYTEORDER */, 4, 1 /* the host's */, 0, 0, 0};
+
+	mnl_attr_put_strz(message, NFTA_SET_TABLE, table);
+	mnl_attr_put_strz(message, NFTA_SET_NAME, name);
+	mnl_attr_put_u32(message, NFTA_SET_FLAGS, htonl(NFT_SET_MAP));
+	mnl_attr_put_u32(message, NFTA_SET_KEY_TYPE, htonl(41)); /* ifname */
+	mnl_attr_put_u32(message, NFTA_SET_KEY_LEN, htonl(IFNAMSIZ));
+	mnl_attr_put_u32(message, NFTA_SET_DATA_TYPE, htonl(NFT_DATA_VERDICT));
+	mnl_attr_put_u32(message, NFTA_SET_DATA_LEN, htonl(0));
+	mnl_attr_put_u32(message, NFTA_SET_ID, htonl(id));
+	mnl_attr_put(message, NFTA_SET_USERDATA, sizeof(byte_order), byte_order);
+}
+
 static void put(void *buffer, const char *table, const struct operation *operation, uint32_t sequence, bool *failed) {
 	static const struct {
 		uint16_t type, flags;
@@ -61,15 +78,27 @@ static void put(void *buffer, const char *table, const struct operation *operati
 	    [OPERATION_RULE_DELETE] = {NFT_MSG_DELRULE, 0},
 	    [OPERATION_CHAIN_FLUSH] = {NFT_MSG_DELRULE, 0},
 	    [OPERATION_CHAIN_DELETE] = {NFT_MSG_DELCHAIN, 0},
+	    [OPERATION_MAP_ADD] = {NFT_MSG_NEWSET, NLM_F_CREATE},
 	    [OPERATION_CHAIN_SET] = {NFT_MSG_NEWCHAIN, NLM_F_CREATE},
 	    [OPERATION_RULE_ADD] = {NFT_MSG_NEWRULE, NLM_F_CREATE},
 	};
 	/* NLM_F_APPEND with a position means after that rule, without it before */
 	uint16_t place = operation->kind == OPERATION_RULE_ADD && operation->handle == 0 ? NLM_F_APPEND : 0;
-	struct nlmsghdr *message = nftnl_nlmsg_build_hdr(buffer, messages[operation->kind].type, NFPROTO_INET,
-							 (uint16_t)(messages[operation->kind].flags | place), sequence);
+	struct nlmsghdr *message;
 
+	if (operation->kind == OPERATION_MESSAGE) {
+		memcpy(buffer, operation->message, operation->message->nlmsg_len);
+		((struct nlmsghdr *)buffer)->nlmsg_seq = sequence;
+		return;
+	}
+	message = nftnl_nlmsg_build_hdr(buffer, messages[operation->kind].type, NFPROTO_INET,
+					(uint16_t)(messages[operation->kind].flags | place), sequence);
 	switch (operation->kind) {
+	case OPERATION_MESSAGE:
+		break;
+	case OPERATION_MAP_ADD:
+		put_map(message, table, operation->map, sequence);
+		break;
 	case OPERATION_TABLE_SET:
 	case OPERATION_TABLE_DELETE:
 		put_table(message, table, operation->kind == OPERATION_TABLE_SET);
@@ -91,12 +120,19 @@ static void describe(const char *table, const struct operation *operation, int e
 	static const char *const verbs[] = {
 	    [OPERATION_TABLE_SET] = "make",    [OPERATION_TABLE_DELETE] = "remove", [OPERATION_RULE_DELETE] = "remove",
 	    [OPERATION_CHAIN_FLUSH] = "empty", [OPERATION_CHAIN_DELETE] = "remove", [OPERATION_CHAIN_SET] = "make",
-	    [OPERATION_RULE_ADD] = "add",
+	    [OPERATION_RULE_ADD] = "add",      [OPERATION_MAP_ADD] = "make",
 	};
 	const char *chain = operation && operation->chain ? operation->chain->name : NULL;
 	const char *rule = operation && operation->rule ? operation->rule->text.data : NULL;
 
-	if (!operation)
+	if (operation && operation->kind == OPERATION_MESSAGE)
+		(void)error_set(ret_error, error, "the kernel refuses %s: %s%s%s",
+				operation->what ? operation->what : "a part of the change", strerror(-error),
+				words ? ": " : "", words ? words : "");
+	else if (operation && operation->kind == OPERATION_MAP_ADD)
+		(void)error_set(ret_error, error, "the kernel refused to make map %s in table inet %s: %s%s%s",
+				operation->map, table, strerror(-error), words ? ": " : "", words ? words : "");
+	else if (!operation)
 		(void)error_set(ret_error, error, "the kernel refused the change of table inet %s: %s", table,
 				strerror(-error));
 	else
@@ -131,7 +167,7 @@ static const char *extended(const struct nlmsghdr *message) {
 
 /* All answers are there when the send returns: the kernel works on a batch inside it. The first error is kept. */
 static int collect(struct firewall *firewall, const char *table, const struct operation *operations, size_t count,
-		   uint32_t first, char **ret_error) {
+		   uint32_t first, size_t *ret_failed, char **ret_error) {
 	_cleanup_free_ char *buffer = malloc(RECEIVE_SIZE);
 	int result = 0;
 
@@ -156,6 +192,7 @@ static int collect(struct firewall *firewall, const char *table, const struct op
 			    error->error == 0 || result < 0 || index > count + 1)
 				continue;
 			result = error->error;
+			*ret_failed = index >= 1 && index <= count ? index - 1 : count;
 			describe(table, index >= 1 && index <= count ? &operations[index - 1] : NULL, result,
 				 extended(m), ret_error);
 		}
@@ -178,9 +215,8 @@ static int send_batch(struct firewall *firewall, struct nftnl_batch *batch) {
 	return sendmsg(mnl_socket_get_fd(firewall->socket), &message, 0) < 0 ? -errno : 0;
 }
 
-/* *generation is checked by the kernel, unless it is NULL. */
-static int commit(struct firewall *firewall, const char *table, const struct operation *operations, size_t count,
-		  const uint32_t *generation, char **ret_error) {
+int firewall_transact(struct firewall *firewall, const char *table, const struct operation *operations, size_t count,
+		      const uint32_t *generation, size_t *ret_failed, char **ret_error) {
 	struct nftnl_batch *batch = nftnl_batch_alloc(BATCH_PAGE, BATCH_PAGE);
 	uint32_t first = firewall->sequence + 1;
 	struct nlmsghdr *message;
@@ -189,6 +225,7 @@ static int commit(struct firewall *firewall, const char *table, const struct ope
 
 	if (!batch)
 		return -ENOMEM;
+	*ret_failed = count;
 	firewall->sequence += (uint32_t)count + 2;
 	message = nftnl_batch_begin(nftnl_batch_buffer(batch), first);
 	if (generation)
@@ -204,13 +241,16 @@ static int commit(struct firewall *firewall, const char *table, const struct ope
 	nftnl_batch_free(batch);
 	if (r < 0)
 		return error_set(ret_error, r, "cannot send the change of table inet %s: %s", table, strerror(-r));
-	return collect(firewall, table, operations, count, first, ret_error);
+	return collect(firewall, table, operations, count, first, ret_failed, ret_error);
 }
 
 int firewall_commit(struct firewall *firewall, const struct firewall_plan *plan, char **ret_error) {
+	size_t failed;
+
 	if (plan->count == 0)
 		return 0;
-	return commit(firewall, plan->table, plan->operations, plan->count, &plan->generation, ret_error);
+	return firewall_transact(firewall, plan->table, plan->operations, plan->count, &plan->generation, &failed,
+				 ret_error);
 }
 
 static int read_failed(int r, const char *table, char **ret_error) {
@@ -230,7 +270,7 @@ int firewall_plan(struct firewall *firewall, const struct firewall_table *wanted
 			if ((r = firewall_rule_canonical(wanted->chains[i]->rules[k])) < 0)
 				return r;
 	plan->table = wanted->name;
-	r = firewall_read(firewall, wanted->name, &plan->actual, &plan->generation);
+	r = firewall_read(firewall, wanted->name, wanted, &plan->actual, &plan->generation);
 	if (r < 0)
 		return read_failed(r, wanted->name, ret_error);
 	r = firewall_compare(wanted, plan);
@@ -269,18 +309,19 @@ int firewall_apply(struct firewall *firewall, const struct firewall_table *wante
 int firewall_exists(struct firewall *firewall, const char *table, char **ret_error) {
 	_cleanup_firewall_table_ struct firewall_table *actual = NULL;
 	uint32_t generation;
-	int r = firewall_read(firewall, table, &actual, &generation);
+	int r = firewall_read(firewall, table, NULL, &actual, &generation);
 
 	return r < 0 ? read_failed(r, table, ret_error) : actual->exists;
 }
 
 int firewall_remove(struct firewall *firewall, const char *table, char **ret_error) {
-	const struct operation operation = {OPERATION_TABLE_DELETE, NULL, NULL, 0};
+	const struct operation operation = {.kind = OPERATION_TABLE_DELETE};
+	size_t failed;
 	int r = firewall_exists(firewall, table, ret_error);
 
 	if (r <= 0)
 		return r;
-	r = commit(firewall, table, &operation, 1, NULL, ret_error);
+	r = firewall_transact(firewall, table, &operation, 1, NULL, &failed, ret_error);
 	if (r == -ENOENT) /* somebody was faster */
 		return 0;
 	return r < 0 ? r : 1;

@@ -2,6 +2,8 @@
 /* One table of the kernel, with its chains and rules. Other tables are not looked at. */
 #include "firewall/internal.h"
 
+#include <net/if.h>
+
 static int read_table(const struct nlmsghdr *message, void *userdata) {
 	struct firewall_table *table = userdata;
 	struct nftnl_table *read = nftnl_table_alloc();
@@ -49,12 +51,50 @@ static int read_chain(const struct nlmsghdr *message, void *userdata) {
 	return MNL_CB_OK;
 }
 
-static int read_rule(const struct nlmsghdr *message, void *userdata) {
+static int read_map(const struct nlmsghdr *message, void *userdata) {
 	struct firewall_table *table = userdata;
-	struct nftnl_rule *read = nftnl_rule_alloc();
+	struct nftnl_set *read = nftnl_set_alloc();
+
+	if (!read || nftnl_set_nlmsg_parse(message, read) < 0)
+		table->failed = true;
+	else if (str_equal(nftnl_set_get_str(read, NFTNL_SET_TABLE), table->name) &&
+		 nftnl_set_get_u32(read, NFTNL_SET_FLAGS) == NFT_SET_MAP &&
+		 nftnl_set_get_u32(read, NFTNL_SET_KEY_LEN) == IFNAMSIZ &&
+		 nftnl_set_get_u32(read, NFTNL_SET_DATA_TYPE) == NFT_DATA_VERDICT)
+		firewall_map_add(table, nftnl_set_get_str(read, NFTNL_SET_NAME));
+	if (read)
+		nftnl_set_free(read);
+	return MNL_CB_OK;
+}
+
+struct reading {
+	struct firewall_table *table;
+	const struct firewall_table *wanted;
+};
+
+/* The chain that a rule is in, without looking at the rest of it. */
+static const char *chain_of(const struct nlmsghdr *message) {
+	struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attribute) == NFTA_RULE_CHAIN &&
+		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
+			return mnl_attr_get_str(attribute);
+	}
+	return "";
+}
+
+static int read_rule(const struct nlmsghdr *message, void *userdata) {
+	const struct reading *reading = userdata;
+	struct firewall_table *table = reading->table;
+	const struct firewall_chain *listed = firewall_chain_find(reading->wanted, chain_of(message));
 	struct firewall_chain *chain = NULL;
 	struct firewall_rule *rule;
+	struct nftnl_rule *read;
 
+	if (!listed || listed->is_open)
+		return MNL_CB_OK;
+	read = nftnl_rule_alloc();
 	if (!read || nftnl_rule_nlmsg_parse(message, read) < 0)
 		table->failed = true;
 	else if (str_equal(nftnl_rule_get_str(read, NFTNL_RULE_TABLE), table->name))
@@ -73,16 +113,17 @@ static int read_rule(const struct nlmsghdr *message, void *userdata) {
 	return MNL_CB_OK;
 }
 
-static int dump_rules(struct firewall *firewall, struct firewall_table *table) {
+static int dump_rules(struct firewall *firewall, struct firewall_table *table, const struct firewall_table *wanted) {
+	struct reading reading = {table, wanted};
 	char buffer[MNL_NLMSG_HDRLEN + 512];
 	struct nlmsghdr *request =
 	    nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_INET, NLM_F_DUMP, ++firewall->sequence);
 
 	mnl_attr_put_strz(request, NFTA_RULE_TABLE, table->name); /* the kernel sends those of this table alone */
-	return firewall_talk(firewall, request, read_rule, table);
+	return firewall_talk(firewall, request, read_rule, &reading);
 }
 
-static int dump_all(struct firewall *firewall, struct firewall_table *table) {
+static int dump_all(struct firewall *firewall, struct firewall_table *table, const struct firewall_table *wanted) {
 	char buffer[MNL_NLMSG_HDRLEN + 512];
 	struct nlmsghdr *request =
 	    nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETTABLE, NFPROTO_INET, NLM_F_ACK, ++firewall->sequence);
@@ -96,12 +137,18 @@ static int dump_all(struct firewall *firewall, struct firewall_table *table) {
 		return r;
 	request = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETCHAIN, NFPROTO_INET, NLM_F_DUMP, ++firewall->sequence);
 	r = firewall_talk(firewall, request, read_chain, table);
+	if (r < 0 || !wanted)
+		return r;
+	request = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSET, NFPROTO_INET, NLM_F_DUMP, ++firewall->sequence);
+	mnl_attr_put_strz(request, NFTA_SET_TABLE, table->name);
+	r = firewall_talk(firewall, request, read_map, table);
 	if (r < 0)
 		return r;
-	return dump_rules(firewall, table);
+	return dump_rules(firewall, table, wanted);
 }
 
-int firewall_read(struct firewall *firewall, const char *name, struct firewall_table **ret, uint32_t *ret_generation) {
+int firewall_read(struct firewall *firewall, const char *name, const struct firewall_table *wanted,
+		  struct firewall_table **ret, uint32_t *ret_generation) {
 	for (unsigned i = 0; i < FIREWALL_TRIES; i++) {
 		_cleanup_firewall_table_ struct firewall_table *table = firewall_table_new(name);
 		uint32_t before = 0, after = 0;
@@ -111,7 +158,7 @@ int firewall_read(struct firewall *firewall, const char *name, struct firewall_t
 			return -ENOMEM;
 		r = firewall_generation(firewall, &before);
 		if (r >= 0)
-			r = dump_all(firewall, table);
+			r = dump_all(firewall, table, wanted);
 		if (r >= 0)
 			r = firewall_generation(firewall, &after);
 		if (r == -EINTR || (r >= 0 && before != after))

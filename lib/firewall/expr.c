@@ -107,6 +107,40 @@ void firewall_match_oifname(struct firewall_rule *rule, const char *interface) {
 	match_name(rule, NFT_META_OIFNAME, "oifname", interface);
 }
 
+static void interface_map(struct firewall_rule *rule, uint32_t key, const char *word, const char *map) {
+	struct nftnl_expr *e;
+
+	if (!rule)
+		return;
+	load_meta(rule, key);
+	e = expression(rule, "lookup");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+	if (nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, map) < 0)
+		fail(rule);
+	text(rule, "%s vmap @%s", word, map);
+}
+
+void firewall_iifname_map(struct firewall_rule *rule, const char *map) {
+	interface_map(rule, NFT_META_IIFNAME, "iifname", map);
+}
+
+void firewall_oifname_map(struct firewall_rule *rule, const char *map) {
+	interface_map(rule, NFT_META_OIFNAME, "oifname", map);
+}
+
+void firewall_match_family(struct firewall_rule *rule, int family) {
+	uint8_t protocol = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+	if (!rule)
+		return;
+	load_meta(rule, NFT_META_NFPROTO);
+	compare(rule, &protocol, sizeof(protocol));
+	text(rule, "meta nfproto %s", family == AF_INET ? "ipv4" : "ipv6");
+}
+
 static const char *protocol_name(uint8_t protocol) {
 	switch (protocol) {
 	case IPPROTO_TCP:

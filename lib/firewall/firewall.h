@@ -54,10 +54,13 @@ struct firewall_chain *firewall_chain_add(struct firewall_table *table, const ch
 void firewall_chain_base(struct firewall_chain *chain, enum firewall_type type, enum firewall_hook hook, int priority,
 			 enum firewall_policy policy);
 void firewall_chain_open(struct firewall_chain *chain); /* its rules belong to another program */
+/* A map from interface names to verdicts must exist; its elements belong to another program. */
+void firewall_map_add(struct firewall_table *table, const char *name);
 
 struct firewall_rule *firewall_rule_add(struct firewall_chain *chain);
 void firewall_match_iifname(struct firewall_rule *rule, const char *interface); /* whole name */
 void firewall_match_oifname(struct firewall_rule *rule, const char *interface);
+void firewall_match_family(struct firewall_rule *rule, int family);         /* AF_INET, AF_INET6 */
 void firewall_match_protocol(struct firewall_rule *rule, uint8_t protocol); /* IPPROTO_TCP... */
 /* TCP or UDP destination port; matches the protocol too. */
 void firewall_match_port(struct firewall_rule *rule, uint8_t protocol, uint16_t port);
@@ -68,6 +71,10 @@ void firewall_accept(struct firewall_rule *rule);
 void firewall_drop(struct firewall_rule *rule);
 void firewall_return(struct firewall_rule *rule);
 void firewall_jump(struct firewall_rule *rule, const char *chain); /* a regular chain of the same table */
+
+/* What the map says of the packet's interface is done; a name that it does not hold goes on to the next rule. */
+void firewall_iifname_map(struct firewall_rule *rule, const char *map);
+void firewall_oifname_map(struct firewall_rule *rule, const char *map);
 
 /* The table in nft's syntax: what --dry-run prints. The caller frees; NULL without memory. */
 char *firewall_table_text(const struct firewall_table *table);

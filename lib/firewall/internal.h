@@ -10,6 +10,7 @@
 #include <libnftnl/common.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
+#include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -46,6 +47,7 @@ struct firewall_table {
 	bool failed;       /* an allocation failed */
 	struct firewall_chain **chains;
 	size_t count;
+	struct strlist maps; /* from interface name to verdict */
 };
 
 struct firewall {
@@ -60,15 +62,22 @@ enum operation_kind {
 	OPERATION_RULE_DELETE, /* one rule, by handle */
 	OPERATION_CHAIN_FLUSH, /* all rules */
 	OPERATION_CHAIN_DELETE,
+	OPERATION_MAP_ADD,
 	OPERATION_CHAIN_SET, /* new, or its policy */
 	OPERATION_RULE_ADD,  /* at the end, or before `handle` */
+	OPERATION_MESSAGE,   /* `message`, of which only the sequence number is set here */
 };
 struct operation {
 	enum operation_kind kind;
 	const struct firewall_chain *chain; /* wanted or actual one; NULL for the table's operations */
 	const struct firewall_rule *rule;   /* OPERATION_RULE_ADD */
 	uint64_t handle;
+	const char *map;                /* OPERATION_MAP_ADD */
+	const struct nlmsghdr *message; /* OPERATION_MESSAGE: at most MESSAGE_MAX bytes */
+	const char *what;               /* OPERATION_MESSAGE: for an error's text */
 };
+
+#define MESSAGE_MAX 16384 /* bytes: what the batch has room for */
 
 struct firewall_plan {
 	const char *table; /* borrowed from what is wanted */
@@ -88,7 +97,13 @@ int firewall_rule_canonical(struct firewall_rule *rule);
 /* Sends one request and calls `each` for every message of the answer. -EINTR: the ruleset changed meanwhile. */
 int firewall_talk(struct firewall *firewall, const struct nlmsghdr *request, mnl_cb_t each, void *userdata);
 int firewall_generation(struct firewall *firewall, uint32_t *ret);
-/* Reads one table with its chains and rules; a missing one has exists=false. Consistent: all of one generation. */
-int firewall_read(struct firewall *firewall, const char *name, struct firewall_table **ret, uint32_t *ret_generation);
+/* Reads one table with its chains and maps, and the rules of the chains that `wanted` (or NULL) lists rules of; a
+ * missing one has exists=false. Consistent: all of one generation. */
+int firewall_read(struct firewall *firewall, const char *name, const struct firewall_table *wanted,
+		  struct firewall_table **ret, uint32_t *ret_generation);
+/* One transaction. *generation is checked by the kernel (-ERESTART when it is another), unless it is NULL. On failure
+ * *ret_failed is the index of the operation that was refused, or `count`. */
+int firewall_transact(struct firewall *firewall, const char *table, const struct operation *operations, size_t count,
+		      const uint32_t *generation, size_t *ret_failed, char **ret_error);
 /* Fills operations and differences from plan->actual. Pure. */
 int firewall_compare(const struct firewall_table *wanted, struct firewall_plan *plan);

@@ -50,6 +50,7 @@ void firewall_table_free(struct firewall_table *table) {
 	for (size_t i = 0; i < table->count; i++)
 		chain_free(table->chains[i]);
 	free(table->chains);
+	strlist_free(&table->maps);
 	free(table->name);
 	free(table);
 }
@@ -104,6 +105,11 @@ void firewall_chain_open(struct firewall_chain *chain) {
 		chain->is_open = true;
 }
 
+void firewall_map_add(struct firewall_table *table, const char *name) {
+	if (table && strlist_add(&table->maps, name) < 0)
+		table->failed = true;
+}
+
 struct firewall_rule *firewall_rule_take(struct firewall_chain *chain, struct nftnl_rule *nftnl) {
 	struct firewall_rule *rule = calloc(1, sizeof(*rule)), **grown;
 
@@ -156,6 +162,8 @@ char *firewall_table_text(const struct firewall_table *table) {
 	if (!table || table->failed)
 		return NULL;
 	(void)strbuf_addf(&out, "table inet %s {\n", table->name);
+	for (size_t i = 0; i < table->maps.count; i++)
+		(void)strbuf_addf(&out, "\tmap %s {\n\t\ttype ifname : verdict\n\t}\n", table->maps.items[i]);
 	for (size_t i = 0; i < table->count; i++)
 		(void)print_chain(&out, table->chains[i]);
 	(void)strbuf_puts(&out, "}\n");

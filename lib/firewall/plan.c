@@ -58,7 +58,8 @@ static int removals(const struct firewall_table *wanted, struct firewall_plan *p
 		size_t head, tail;
 
 		if (must_go(wanted, chain)) {
-			r = add(plan, (struct operation){OPERATION_CHAIN_FLUSH, chain, NULL, 0});
+			r = add(plan, (struct operation){
+					  .kind = OPERATION_CHAIN_FLUSH, .chain = chain, .rule = NULL, .handle = 0});
 			if (r >= 0)
 				r = strlist_addf(&plan->differences,
 						 want ? "chain %s: hangs at another hook or priority"
@@ -67,8 +68,9 @@ static int removals(const struct firewall_table *wanted, struct firewall_plan *p
 		} else if (want && !want->is_open) {
 			common(want, chain, &head, &tail);
 			for (size_t k = head; k < chain->count - tail && r >= 0; k++) {
-				r = add(plan, (struct operation){OPERATION_RULE_DELETE, chain, NULL,
-								 chain->rules[k]->handle});
+				r = add(plan, (struct operation){.kind = OPERATION_RULE_DELETE,
+								 .chain = chain,
+								 .handle = chain->rules[k]->handle});
 				if (r >= 0)
 					r = strlist_addf(&plan->differences, "chain %s: unwanted rule %zu (%s)",
 							 chain->name, k + 1, chain->rules[k]->canonical);
@@ -77,7 +79,25 @@ static int removals(const struct firewall_table *wanted, struct firewall_plan *p
 	}
 	for (size_t i = 0; i < actual->count && r >= 0; i++)
 		if (must_go(wanted, actual->chains[i]))
-			r = add(plan, (struct operation){OPERATION_CHAIN_DELETE, actual->chains[i], NULL, 0});
+			r = add(plan, (struct operation){.kind = OPERATION_CHAIN_DELETE,
+							 .chain = actual->chains[i],
+							 .rule = NULL,
+							 .handle = 0});
+	return r;
+}
+
+static int maps(const struct firewall_table *wanted, struct firewall_plan *plan) {
+	int r = 0;
+
+	for (size_t i = 0; i < wanted->maps.count && r >= 0; i++) {
+		const char *name = wanted->maps.items[i];
+
+		if (strlist_contains(&plan->actual->maps, name))
+			continue;
+		r = add(plan, (struct operation){.kind = OPERATION_MAP_ADD, .map = name});
+		if (r >= 0)
+			r = strlist_addf(&plan->differences, "map %s: missing", name);
+	}
 	return r;
 }
 
@@ -90,7 +110,8 @@ static int chains(const struct firewall_table *wanted, struct firewall_plan *pla
 
 		if (have && same_place(want, have) && (!want->is_base || want->policy == have->policy))
 			continue;
-		r = add(plan, (struct operation){OPERATION_CHAIN_SET, want, NULL, 0});
+		r = add(plan,
+			(struct operation){.kind = OPERATION_CHAIN_SET, .chain = want, .rule = NULL, .handle = 0});
 		if (r >= 0 && !have)
 			r = strlist_addf(&plan->differences, "chain %s: missing", want->name);
 		else if (r >= 0 && same_place(want, have))
@@ -117,7 +138,10 @@ static int rules(const struct firewall_table *wanted, struct firewall_plan *plan
 				before = have->rules[have->count - tail]->handle;
 		}
 		for (size_t k = head; k < want->count - tail && r >= 0; k++) {
-			r = add(plan, (struct operation){OPERATION_RULE_ADD, want, want->rules[k], before});
+			r = add(plan, (struct operation){.kind = OPERATION_RULE_ADD,
+							 .chain = want,
+							 .rule = want->rules[k],
+							 .handle = before});
 			if (r >= 0)
 				r = strlist_addf(&plan->differences, "chain %s: rule missing: %s", want->name,
 						 want->rules[k]->text.data ? want->rules[k]->text.data : "");
@@ -130,13 +154,16 @@ int firewall_compare(const struct firewall_table *wanted, struct firewall_plan *
 	int r = 0;
 
 	if (!plan->actual->exists || plan->actual->flags & NFT_TABLE_F_DORMANT) {
-		r = add(plan, (struct operation){OPERATION_TABLE_SET, NULL, NULL, 0});
+		r = add(plan,
+			(struct operation){.kind = OPERATION_TABLE_SET, .chain = NULL, .rule = NULL, .handle = 0});
 		if (r >= 0)
 			r = strlist_addf(&plan->differences, "table inet %s: %s", wanted->name,
 					 plan->actual->exists ? "dormant (switched off)" : "missing");
 	}
 	if (r >= 0)
 		r = removals(wanted, plan);
+	if (r >= 0)
+		r = maps(wanted, plan);
 	if (r >= 0)
 		r = chains(wanted, plan);
 	if (r >= 0)
