@@ -118,6 +118,7 @@ static void interface_map(struct firewall_rule *rule, uint32_t key, const char *
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, 0); /* as the kernel says it: compared word by word */
 	if (nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, map) < 0)
 		fail(rule);
 	text(rule, "%s vmap @%s", word, map);

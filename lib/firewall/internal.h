@@ -19,6 +19,12 @@
 
 #define RECEIVE_SIZE 32768 /* bytes: the kernel fills a dump's messages up to this */
 
+/* Netlink attributes one after the other in a struct strbuf. */
+#define attributes_for_each(attribute, buffer)                                                                         \
+	for ((attribute) = (struct nlattr *)(void *)(buffer)->data;                                                    \
+	     (attribute) && mnl_attr_ok((attribute), (int)((buffer)->data + (buffer)->length - (char *)(attribute)));  \
+	     (attribute) = mnl_attr_next(attribute))
+
 struct firewall_rule {
 	struct firewall_chain *chain;
 	struct nftnl_rule *rule;
