@@ -132,6 +132,7 @@ static int run_start(const struct config *config, const struct options *options)
 	bool dry = options->dry_run || options->check;
 	_cleanup_free_ char *static_data = NULL, *error = NULL, *now = str_printf("%lld", (long long)time(NULL));
 	struct plan plan = {.config = config, .now = now, .dry = dry, .lasting = options->check};
+	char address[IP_PREFIX_TEXT] = "";
 	int r = host_static_data(&static_data), code;
 
 	if (r < 0 || !now) {
@@ -139,6 +140,9 @@ static int run_start(const struct config *config, const struct options *options)
 		return EXIT_SYSTEM;
 	}
 	plan.static_data = static_data;
+	if (config->enable_networking && config->cluster.address.family)
+		ip_prefix_format(&config->cluster.address, false, address);
+	plan.cluster_address = address;
 	/* the entry in ZooKeeper does not need them: who does need one says so again */
 	if (!dry && config_make_directories(config, &error) < 0)
 		log_warning("%s", error ? error : "a directory cannot be made");

@@ -36,7 +36,7 @@ const struct part part_tree = {"the base keys", tree_paths, decide_tree};
 
 /* ---- the node ---- */
 
-enum source { AS_FIRST, MODE, ROUTER_STATE, STATIC_DATA, NOW, IPMI_HOST, IPMI_USER, IPMI_PASSWORD };
+enum source { AS_FIRST, MODE, ROUTER_STATE, STATIC_DATA, NOW, IPMI_HOST, IPMI_USER, IPMI_PASSWORD, CLUSTER_ADDRESS };
 
 /* One row a key (data model, 4). A key that is missing gets its first value; of one that exists only the refreshed
  * ones are written. Of those, the running ones change while the node runs, so that they are no drift. */
@@ -65,6 +65,7 @@ static const struct {
     {"ipmihostname", IPMI_HOST, NULL, true, false},
     {"ipmiusername", IPMI_USER, NULL, true, false},
     {"ipmipassword", IPMI_PASSWORD, NULL, true, false},
+    {"cluster_address", CLUSTER_ADDRESS, NULL, true, false}, /* our own: where the others send VXLAN packets */
 };
 
 static const char *value_of(const struct plan *plan, size_t key, bool exists) {
@@ -85,6 +86,8 @@ static const char *value_of(const struct plan *plan, size_t key, bool exists) {
 		return config->ipmi_user;
 	case IPMI_PASSWORD:
 		return config->ipmi_pass;
+	case CLUSTER_ADDRESS:
+		return plan->cluster_address;
 	default:
 		return node_keys[key].first;
 	}

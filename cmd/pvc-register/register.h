@@ -11,11 +11,12 @@
 
 struct plan {
 	const struct config *config;
-	const char *static_data; /* for /nodes/X/staticdata */
-	const char *now;         /* Unix seconds, for the first heartbeat of a new node */
-	bool dry;                /* only find out what would be written */
-	bool lasting;            /* leave out what changes all the time while a node runs (--check) */
-	struct strlist lines;    /* what the last part wrote or would write, for people; holds no secrets */
+	const char *static_data;     /* for /nodes/X/staticdata */
+	const char *now;             /* Unix seconds, for the first heartbeat of a new node */
+	const char *cluster_address; /* this host's in the cluster network, without length; "" for none */
+	bool dry;                    /* only find out what would be written */
+	bool lasting;                /* leave out what changes all the time while a node runs (--check) */
+	struct strlist lines;        /* what the last part wrote or would write, for people; holds no secrets */
 };
 
 struct part {

@@ -84,7 +84,7 @@ base_tree() {
 	base_tree none | diff - "$T/found"
 }
 
-@test "a new node gets exactly the 19 keys of the reference, with its first values" {
+@test "a new node gets exactly the 19 keys of the reference, with its first values, and cluster_address" {
 	before=$(date +%s)
 	node pvchv2 pvc-register start
 	after=$(date +%s)
@@ -94,6 +94,7 @@ base_tree() {
 	cpus=$(getconf _NPROCESSORS_ONLN)
 	diff - "$T/found" <<-E
 		pvchv2 = coordinator
+		pvchv2/cluster_address = 10.78.1.2
 		pvchv2/cpuload = 0.0
 		pvchv2/daemonmode = coordinator
 		pvchv2/daemonstate = init
@@ -240,7 +241,7 @@ at_once() {
 		winner=$(zk get /primary_node)
 		grep -q 'nobody was primary' "$T/race.${winner#pvchv}"
 		[ "$(zk ls /nodes | wc -l)" -eq 5 ]
-		[ "$(dump | grep -c '^/nodes/')" -eq $((5 * 19)) ]
+		[ "$(dump | grep -c '^/nodes/')" -eq $((5 * 20)) ]
 		[ "$(dump | grep -vc '^/nodes/')" -eq 17 ]
 	done
 }
@@ -265,10 +266,10 @@ at_once() {
 		dump >"$T/after"
 		base=$(grep -vc '^/nodes/' "$T/after" || :) own=$(grep -c '^/nodes/' "$T/after" || :)
 		[ "$base" -eq 0 ] || [ "$base" -eq 17 ] || { cat "$T/after"; false; }
-		[ "$own" -eq 0 ] || [ "$own" -eq 19 ] || { cat "$T/after"; false; }
+		[ "$own" -eq 0 ] || [ "$own" -eq 20 ] || { cat "$T/after"; false; }
 		node pvchv1 pvc-register
 		dump >"$T/after"
-		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 17 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 19 ]
+		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 17 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 20 ]
 		[ "$(zk get /primary_node)" = pvchv1 ]
 	done
 }
@@ -340,7 +341,7 @@ at_once() {
 @test "--dry-run says what would be written and writes nothing" {
 	run --separate-stderr node pvchv1 pvc-register --dry-run
 	[ "$status" -eq 0 ]
-	[ "$(grep -c '^would create /' <<<"$output")" -eq $((17 + 19 + 1)) ]
+	[ "$(grep -c '^would create /' <<<"$output")" -eq $((17 + 20 + 1)) ]
 	[[ "$output" == *"would create /primary_node to 'pvchv1'"* ]]
 	[ -z "$(dump)" ]
 	node pvchv1 pvc-register
