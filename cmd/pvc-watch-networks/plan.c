@@ -192,8 +192,10 @@ static bool plan_bridge(const struct context *c, unsigned mtu, bool host_takes_p
 		memcpy(change(c, NETWORK_BRIDGE, NET_BATCH_MAC)->mac, mac, sizeof(mac));
 	if (bridge->mtu != mtu)
 		change(c, NETWORK_BRIDGE, NET_BATCH_MTU)->mtu = mtu;
-	if (bridge->stp || bridge->forward_delay)
-		change(c, NETWORK_BRIDGE, NET_BATCH_TIMING);
+	if (bridge->stp)
+		change(c, NETWORK_BRIDGE, NET_BATCH_STP);
+	if (bridge->forward_delay)
+		change(c, NETWORK_BRIDGE, NET_BATCH_DELAY);
 	plan_bridge_ipv6(c, host_takes_part);
 	if (!bridge->up)
 		change(c, NETWORK_BRIDGE, NET_BATCH_UP)->up = true;

@@ -18,8 +18,10 @@ static char *change_text(const struct step *step) {
 		return str_printf("mark %s", values->name);
 	case NET_BATCH_ADDRESS_MODE:
 		return str_printf("set how %s gets IPv6 addresses", values->name);
-	case NET_BATCH_TIMING:
+	case NET_BATCH_STP:
 		return str_printf("turn the spanning tree of %s off", values->name);
+	case NET_BATCH_DELAY:
+		return str_printf("take the forwarding delay of %s away", values->name);
 	case NET_BATCH_DELETE:
 		return str_printf("delete %s", values->name);
 	}

@@ -198,7 +198,7 @@ void net_batch_bridge(struct net_batch *batch, const char *name, const uint8_t *
 		return;
 	if (mac)
 		mnl_attr_put(request, IFLA_ADDRESS, NET_MAC_LENGTH, mac);
-	net_put_bridge(request, false, 0);
+	net_put_bridge(request, &(bool){false}, &(unsigned){0});
 	net_batch_added(batch);
 }
 
@@ -263,8 +263,11 @@ static void put_change(struct nlmsghdr *request, enum net_batch_what what, const
 	case NET_BATCH_ADDRESS_MODE:
 		net_put_address_mode(request, (uint8_t)values->address_mode);
 		break;
-	case NET_BATCH_TIMING:
-		net_put_bridge(request, values->stp, values->forward_delay);
+	case NET_BATCH_STP:
+		net_put_bridge(request, &values->stp, NULL);
+		break;
+	case NET_BATCH_DELAY:
+		net_put_bridge(request, NULL, &values->forward_delay);
 		break;
 	case NET_BATCH_DELETE:
 		break;

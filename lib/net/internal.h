@@ -24,7 +24,7 @@ int net_take_error(const struct nlmsghdr *message, char **ret_error);
 /* A link out of an RTM_NEWLINK or RTM_DELLINK; false when it is something else. */
 bool net_take_link(const struct nlmsghdr *message, struct net_link *ret);
 struct nlmsghdr *net_link_request(char *buf, uint16_t type, uint16_t flags, int index);
-void net_put_bridge(struct nlmsghdr *request, bool stp, unsigned forward_delay);
+void net_put_bridge(struct nlmsghdr *request, const bool *stp, const unsigned *forward_delay); /* NULL: not this */
 void net_put_address_mode(struct nlmsghdr *request, uint8_t mode);
 /* Room at the end of a batch for one more request, NULL without memory (the batch knows). */
 char *net_batch_room(struct net_batch *batch);

@@ -180,13 +180,15 @@ struct nlmsghdr *net_link_request(char *buf, uint16_t type, uint16_t flags, int 
 	return request;
 }
 
-void net_put_bridge(struct nlmsghdr *request, bool stp, unsigned forward_delay) {
+void net_put_bridge(struct nlmsghdr *request, const bool *stp, const unsigned *forward_delay) {
 	struct nlattr *info = mnl_attr_nest_start(request, IFLA_LINKINFO), *data;
 
 	mnl_attr_put_strz(request, IFLA_INFO_KIND, "bridge");
 	data = mnl_attr_nest_start(request, IFLA_INFO_DATA);
-	mnl_attr_put_u32(request, IFLA_BR_STP_STATE, stp);
-	mnl_attr_put_u32(request, IFLA_BR_FORWARD_DELAY, forward_delay);
+	if (stp)
+		mnl_attr_put_u32(request, IFLA_BR_STP_STATE, *stp);
+	if (forward_delay)
+		mnl_attr_put_u32(request, IFLA_BR_FORWARD_DELAY, *forward_delay);
 	mnl_attr_nest_end(request, data);
 	mnl_attr_nest_end(request, info);
 }
@@ -202,15 +204,23 @@ int net_bridge_create(struct net *net, const char *name, const uint8_t *mac, uns
 		mnl_attr_put(request, IFLA_ADDRESS, NET_MAC_LENGTH, mac);
 	if (mtu)
 		mnl_attr_put_u32(request, IFLA_MTU, mtu);
-	net_put_bridge(request, false, 0);
+	net_put_bridge(request, &(bool){false}, &(unsigned){0});
 	return net_acknowledge(net, request, ret_error);
 }
 
+/* One after the other: the kernel takes a delay of 0 only when the spanning tree is off, and looks at the delay first.
+ */
 int net_bridge_set_timing(struct net *net, int index, bool stp, unsigned forward_delay, char **ret_error) {
 	char buf[NET_REQUEST_MAX];
 	struct nlmsghdr *request = net_link_request(buf, RTM_NEWLINK, 0, index);
+	int r;
 
-	net_put_bridge(request, stp, forward_delay);
+	net_put_bridge(request, &stp, NULL);
+	r = net_acknowledge(net, request, ret_error);
+	if (r < 0)
+		return r;
+	request = net_link_request(buf, RTM_NEWLINK, 0, index);
+	net_put_bridge(request, NULL, &forward_delay);
 	return net_acknowledge(net, request, ret_error);
 }
 

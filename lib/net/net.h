@@ -134,7 +134,8 @@ enum net_batch_what {
 	NET_BATCH_MASTER,       /* master */
 	NET_BATCH_ALIAS,        /* alias */
 	NET_BATCH_ADDRESS_MODE, /* address_mode */
-	NET_BATCH_TIMING,       /* stp, forward_delay */
+	NET_BATCH_STP,          /* stp */
+	NET_BATCH_DELAY,        /* forward_delay; 0 only where the spanning tree is off */
 	NET_BATCH_DELETE,
 };
 /* Changes that field of the link with values->index, or where that is 0 with values->name. */

@@ -64,7 +64,7 @@ zk_start() {
 	cat >"$T/zk/zoo.cfg" <<-E
 		tickTime=500
 		dataDir=$T/zk/data
-		clientPortAddress=127.0.0.1
+		clientPortAddress=${ZK_LISTEN:-127.0.0.1}
 		clientPort=$port
 		maxClientCnxns=0
 		admin.enableServer=false

@@ -78,6 +78,10 @@ static void a_bridge_is_made_as_asked_and_deleted(void **state) {
 	assert_int_equal(net_bridge_create(net, "br0", mac, 1400, &error), -EEXIST);
 	assert_string_equal(error, "File exists");
 	assert_int_equal(net_bridge_set_timing(net, link.index, true, 1500, NULL), 0);
+	assert_int_equal(net_bridge_set_timing(net, link.index, false, 0, NULL), 0);
+	assert_int_equal(net_link_by_name(net, "br0", &link, NULL), 0);
+	assert_true(!link.stp && link.forward_delay == 0);
+	assert_int_equal(net_bridge_set_timing(net, link.index, true, 1500, NULL), 0);
 	assert_int_equal(net_link_set_up(net, link.index, true, NULL), 0);
 	assert_int_equal(net_link_set_mtu(net, link.index, 1300, NULL), 0);
 	assert_int_equal(net_link_set_address_mode(net, link.index, IN6_ADDR_GEN_MODE_NONE, NULL), 0);
