@@ -4,6 +4,8 @@
 
 #include <net/if.h>
 
+#define SINGLE_CHAINS 16
+
 static int read_table(const struct nlmsghdr *message, void *userdata) {
 	struct firewall_table *table = userdata;
 	struct nftnl_table *read = nftnl_table_alloc();
@@ -113,14 +115,29 @@ static int read_rule(const struct nlmsghdr *message, void *userdata) {
 	return MNL_CB_OK;
 }
 
-static int dump_rules(struct firewall *firewall, struct firewall_table *table, const struct firewall_table *wanted) {
-	struct reading reading = {table, wanted};
+static int dump_rules(struct firewall *firewall, const char *chain, struct reading *reading) {
 	char buffer[MNL_NLMSG_HDRLEN + 512];
 	struct nlmsghdr *request =
 	    nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_INET, NLM_F_DUMP, ++firewall->sequence);
 
-	mnl_attr_put_strz(request, NFTA_RULE_TABLE, table->name); /* the kernel sends those of this table alone */
-	return firewall_talk(firewall, request, read_rule, &reading);
+	mnl_attr_put_strz(request, NFTA_RULE_TABLE,
+			  reading->table->name); /* the kernel sends those of this table alone */
+	if (chain)
+		mnl_attr_put_strz(request, NFTA_RULE_CHAIN, chain);
+	return firewall_talk(firewall, request, read_rule, reading);
+}
+
+/* A few chains of a table that may have thousands are asked for one by one. */
+static int dump_chains(struct firewall *firewall, struct firewall_table *table, const struct firewall_table *wanted) {
+	struct reading reading = {table, wanted};
+	int r = 0;
+
+	if (wanted->count > SINGLE_CHAINS)
+		return dump_rules(firewall, NULL, &reading);
+	for (size_t i = 0; i < wanted->count && r >= 0; i++)
+		if (!wanted->chains[i]->is_open && firewall_chain_find(table, wanted->chains[i]->name))
+			r = dump_rules(firewall, wanted->chains[i]->name, &reading);
+	return r;
 }
 
 static int dump_all(struct firewall *firewall, struct firewall_table *table, const struct firewall_table *wanted) {
@@ -144,7 +161,7 @@ static int dump_all(struct firewall *firewall, struct firewall_table *table, con
 	r = firewall_talk(firewall, request, read_map, table);
 	if (r < 0)
 		return r;
-	return dump_rules(firewall, table, wanted);
+	return dump_chains(firewall, table, wanted);
 }
 
 int firewall_read(struct firewall *firewall, const char *name, const struct firewall_table *wanted,

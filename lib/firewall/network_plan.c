@@ -191,7 +191,8 @@ static void plan_missing_chains(struct network_firewall *firewall, uint32_t vni)
 		}
 }
 
-/* Last, so that a network's traffic gets to chains that are complete. */
+/* Before the rules, though it all happens at once: what a rule may do depends on the hooks that lead to it, and so the
+ * kernel finds that rule at fault which is. */
 static void plan_missing_elements(struct network_firewall *firewall, uint32_t vni) {
 	const struct known *known = known_find(firewall, vni);
 	char bridge[NETWORK_NAME], chain[NETWORK_NAME];
@@ -227,10 +228,10 @@ int network_plan(struct network_firewall *firewall, struct network_rules *const 
 		r = try_texts(firewall, &plan, &reason);
 	for (size_t i = 0; i < count && r >= 0; i++)
 		plan_missing_chains(firewall, networks[i]->vni);
-	for (size_t i = 0; i < plan.count && r >= 0; i++)
-		r = plan_chain(firewall, &plan.chains[i], reason);
 	for (size_t i = 0; i < count && r >= 0; i++)
 		plan_missing_elements(firewall, networks[i]->vni);
+	for (size_t i = 0; i < plan.count && r >= 0; i++)
+		r = plan_chain(firewall, &plan.chains[i], reason);
 	return r;
 }
 
