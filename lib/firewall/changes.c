@@ -155,40 +155,61 @@ static void add_set(struct changes *changes, const struct compiled_set *set, con
 	}
 }
 
-/* The lookup in its set by the name that this has on the host. */
-static void put_lookup(struct nlmsghdr *m, const struct nlattr *expression, const struct compiled *compiled,
-		       const struct strlist *names) {
-	struct nlattr *outer = mnl_attr_nest_start(m, NFTA_LIST_ELEM), *attribute, *data, *nest;
-
-	mnl_attr_put_strz(m, NFTA_EXPR_NAME, "lookup");
-	nest = mnl_attr_nest_start(m, NFTA_EXPR_DATA);
-	mnl_attr_for_each_nested(data, expression) {
-		if (mnl_attr_get_type(data) != NFTA_EXPR_DATA)
-			continue;
-		mnl_attr_for_each_nested(attribute, data) {
-			const char *name = mnl_attr_get_str(attribute);
-
-			if (mnl_attr_get_type(attribute) != NFTA_LOOKUP_SET) {
-				put_raw(m, attribute, attribute->nla_len);
-				continue;
-			}
-			for (size_t i = 0; i < compiled->set_count; i++)
-				if (str_equal(compiled->sets[i].name, name))
-					mnl_attr_put_strz(m, NFTA_LOOKUP_SET, names->items[i]);
-		}
-	}
-	mnl_attr_nest_end(m, nest);
-	mnl_attr_nest_end(m, outer);
-}
-
-static bool is_lookup(const struct nlattr *expression) {
+static const struct nlattr *child(const struct nlattr *parent, uint16_t type) {
 	struct nlattr *attribute;
 
-	mnl_attr_for_each_nested(attribute, expression) {
-		if (mnl_attr_get_type(attribute) == NFTA_EXPR_NAME)
-			return str_equal(mnl_attr_get_str(attribute), "lookup");
+	mnl_attr_for_each_nested(attribute, parent) {
+		if (mnl_attr_get_type(attribute) == type)
+			return attribute;
 	}
-	return false;
+	return NULL;
+}
+
+/* A set by the name that it has on the host. */
+static void put_lookup(struct nlmsghdr *m, const struct nlattr *attribute, const struct compiled *compiled,
+		       const struct strlist *names) {
+	for (size_t i = 0; i < compiled->set_count; i++)
+		if (str_equal(compiled->sets[i].name, mnl_attr_get_str(attribute)))
+			mnl_attr_put_strz(m, NFTA_LOOKUP_SET, names->items[i]);
+}
+
+/* What the kernel says of an expression, but does not take: nft_exthdr_dump_common() gives attributes that
+ * nft_exthdr_tcp_set_init() and nft_exthdr_tcp_strip_init() refuse, nft_osf_dump() flags of 0. */
+static bool is_surplus(const char *expression, const struct nlattr *data, const struct nlattr *attribute) {
+	uint16_t type = mnl_attr_get_type(attribute);
+
+	if (str_equal(expression, "osf"))
+		return type == NFTA_OSF_FLAGS && mnl_attr_get_u32(attribute) == 0;
+	if (!str_equal(expression, "exthdr") || child(data, NFTA_EXTHDR_DREG)) /* reads a header */
+		return false;
+	if (child(data, NFTA_EXTHDR_SREG)) /* sets a TCP option */
+		return type == NFTA_EXTHDR_FLAGS;
+	return type == NFTA_EXTHDR_FLAGS || type == NFTA_EXTHDR_OFFSET || type == NFTA_EXTHDR_LEN; /* takes one out */
+}
+
+/* As the kernel said it, but for the names of sets and what it does not take. */
+static void put_expression(struct nlmsghdr *m, const struct nlattr *expression, const struct compiled *compiled,
+			   const struct strlist *names) {
+	const struct nlattr *name = child(expression, NFTA_EXPR_NAME), *data = child(expression, NFTA_EXPR_DATA);
+	const char *word = name ? mnl_attr_get_str(name) : "";
+	bool is_lookup = str_equal(word, "lookup");
+	struct nlattr *outer, *inner, *attribute;
+
+	if (!data) {
+		put_raw(m, expression, expression->nla_len);
+		return;
+	}
+	outer = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
+	mnl_attr_put_strz(m, NFTA_EXPR_NAME, word);
+	inner = mnl_attr_nest_start(m, NFTA_EXPR_DATA);
+	mnl_attr_for_each_nested(attribute, data) {
+		if (is_lookup && mnl_attr_get_type(attribute) == NFTA_LOOKUP_SET)
+			put_lookup(m, attribute, compiled, names);
+		else if (!is_surplus(word, data, attribute))
+			put_raw(m, attribute, attribute->nla_len);
+	}
+	mnl_attr_nest_end(m, inner);
+	mnl_attr_nest_end(m, outer);
 }
 
 static void put_expressions(struct nlmsghdr *m, const struct compiled *compiled, const struct strlist *names) {
@@ -196,10 +217,7 @@ static void put_expressions(struct nlmsghdr *m, const struct compiled *compiled,
 
 	if (compiled) {
 		attributes_for_each(expression, &compiled->expressions) {
-			if (is_lookup(expression))
-				put_lookup(m, expression, compiled, names);
-			else
-				put_raw(m, expression, expression->nla_len);
+			put_expression(m, expression, compiled, names);
 		}
 	} else {
 		struct nlattr *element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);

@@ -67,12 +67,20 @@ static bool blame_line(const char *line, struct rule_source *const sources[], si
 	return sources[index]->problem != NULL;
 }
 
+/* Of what the kernel refuses the first line alone is meant for sure: once it has found a rule that its hook does not
+ * allow, it refuses all that come after. */
 static size_t blame(const char *words, struct rule_source *const sources[], size_t count) {
+	static const char of_kernel[] = "Error: Could not process rule";
+	bool kernel_spoke = false;
 	size_t blamed = 0;
 
 	for (const char *line = words; line && *line;) {
-		if (str_starts(line, "/dev/stdin:"))
+		const char *spoken = strstr(line, of_kernel);
+		bool by_kernel = spoken && spoken < line + strcspn(line, "\n");
+
+		if (str_starts(line, "/dev/stdin:") && !(by_kernel && kernel_spoke))
 			blamed += blame_line(line, sources, count);
+		kernel_spoke = kernel_spoke || by_kernel;
 		line = strchr(line, '\n');
 		if (line)
 			line++;
