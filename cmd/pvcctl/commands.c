@@ -18,6 +18,21 @@ const struct command commands[] = {
     {"vm", "log", "VM", "the end of a VM's console log", OPT_LOG | OPT_FORMAT, 1, 1, false, vm_log},
     {"vm", "dump", "VM", "a VM's domain XML", 0, 1, 1, false, vm_dump},
     {"vm", "undefine", "VM", "delete a VM's definition; its disks stay", OPT_YES, 1, 1, false, vm_undefine},
+    {"network", "add", "VNI NAME", "make a client network", OPT_NETWORK | OPT_TYPE, 2, 2, false, network_add},
+    {"network", "modify", "NETWORK", "change a client network", OPT_NETWORK | OPT_RENAME, 1, 1, false, network_modify},
+    {"network", "remove", "NETWORK", "delete a client network", OPT_USED, 1, 1, false, network_remove},
+    {"network", "list", "", "all client networks", OPT_FORMAT, 0, 0, false, network_list},
+    {"network", "info", "NETWORK", "one client network in full, and what is wrong with it", OPT_FORMAT, 1, 1, false,
+     network_info},
+    {"network", "rule add", "NETWORK in|out NAME TEXT", "add a firewall rule", OPT_ORDER, 4, 4, false,
+     network_rule_add},
+    {"network", "rule remove", "NETWORK NAME", "take a firewall rule away", 0, 2, 2, false, network_rule_remove},
+    {"network", "rule list", "NETWORK", "the firewall rules in their order", OPT_FORMAT, 1, 1, false,
+     network_rule_list},
+    {"network", "dhcp add", "NETWORK MAC ADDRESS", "reserve an address for a MAC", OPT_HOSTNAME, 3, 3, false,
+     network_dhcp_add},
+    {"network", "dhcp remove", "NETWORK MAC|ADDRESS", "take a reservation away", 0, 2, 2, false, network_dhcp_remove},
+    {"network", "dhcp list", "NETWORK", "reservations and leases", OPT_FORMAT, 1, 1, false, network_dhcp_list},
     {"maintenance", NULL, "on|off", "switch fencing of silent nodes off or on", 0, 1, 1, false, cluster_maintenance},
     {"completion", NULL, "", "print the completion for bash", 0, 0, 0, true, print_completion},
 };
@@ -56,6 +71,29 @@ size_t command_options(const struct command *command, struct options *o, struct 
 	    {OPT_LOG,
 	     {"follow", 'f', CLI_FLAG, &o->follow, NULL, "go on printing what comes, until interrupted", 0, 0}},
 	    {OPT_YES, {"yes", 'y', CLI_FLAG, &o->yes, NULL, "also when the VM runs: it is switched off first", 0, 0}},
+	    {OPT_TYPE,
+	     {"type", 'p', CLI_TEXT, &o->net.type, "TYPE", "managed (default: VXLAN, with addresses) or bridged (VLAN)",
+	      0, 0}},
+	    {OPT_RENAME, {"name", 0, CLI_TEXT, &o->net.name, "NAME", "its new name", 0, 0}},
+	    {OPT_NETWORK,
+	     {"domain", 'n', CLI_TEXT, &o->net.domain, "DOMAIN", "domain of its guests (default: NAME.local)", 0, 0}},
+	    {OPT_NETWORK,
+	     {"dns-server", 0, CLI_TEXT, &o->net.dns, "SERVER,...", "the domain's name servers, or none", 0, 0}},
+	    {OPT_NETWORK, {"ipnet", 'i', CLI_TEXT, &o->net.ipnet, "CIDR", "IPv4 network, or none", 0, 0}},
+	    {OPT_NETWORK, {"gateway", 'g', CLI_TEXT, &o->net.gateway, "ADDRESS", "IPv4 gateway, or none", 0, 0}},
+	    {OPT_NETWORK, {"dhcp", 0, CLI_FLAG, &o->net.dhcp, NULL, "give guests IPv4 addresses", 0, 0}},
+	    {OPT_NETWORK, {"no-dhcp", 0, CLI_FLAG, &o->net.no_dhcp, NULL, "give them none", 0, 0}},
+	    {OPT_NETWORK,
+	     {"dhcp-start", 0, CLI_TEXT, &o->net.dhcp_start, "ADDRESS", "first address that is given", 0, 0}},
+	    {OPT_NETWORK, {"dhcp-end", 0, CLI_TEXT, &o->net.dhcp_end, "ADDRESS", "last address that is given", 0, 0}},
+	    {OPT_NETWORK, {"ipnet6", 0, CLI_TEXT, &o->net.ipnet6, "CIDR", "IPv6 network (a /64), or none", 0, 0}},
+	    {OPT_NETWORK,
+	     {"gateway6", 0, CLI_TEXT, &o->net.gateway6, "ADDRESS", "IPv6 gateway (default: the first address)", 0, 0}},
+	    {OPT_USED, {"yes", 'y', CLI_FLAG, &o->yes, NULL, "also when VMs are in it", 0, 0}},
+	    {OPT_ORDER,
+	     {"order", 'o', CLI_NUMBER, &o->order, "NUMBER", "its place, from 0 (default: behind all others)", 0,
+	      1000000}},
+	    {OPT_HOSTNAME, {"hostname", 0, CLI_TEXT, &o->hostname, "NAME", "the guest's host name", 0, 0}},
 	};
 	size_t n = 0;
 
@@ -84,15 +122,17 @@ static bool takes_argument(const struct cli_option *options, size_t count, const
 	return false;
 }
 
-/* The first two words of the command line that are neither options nor options' arguments. */
-static void find_words(int argc, char **argv, const char *words[2]) {
+#define WORDS_MAX 3 /* of a command */
+
+/* The first words of the command line that are neither options nor options' arguments. */
+static void find_words(int argc, char **argv, const char *words[WORDS_MAX]) {
 	struct options scratch = {0};
 	struct cli_option all[OPTIONS_MAX];
 	size_t count = command_options(NULL, &scratch, all);
 	int found = 0;
 
-	words[0] = words[1] = NULL;
-	for (int i = 1; i < argc && found < 2; i++) {
+	words[0] = words[1] = words[2] = NULL;
+	for (int i = 1; i < argc && found < WORDS_MAX; i++) {
 		if (argv[i][0] != '-' || !argv[i][1])
 			words[found++] = argv[i];
 		else if (takes_argument(all, count, argv[i]))
@@ -100,12 +140,43 @@ static void find_words(int argc, char **argv, const char *words[2]) {
 	}
 }
 
-static const struct command *find_command(const char *const words[2]) {
+/* Is the verb, of one word or two, what follows the noun? */
+static bool is_verb(const char *verb, const char *const words[WORDS_MAX]) {
+	size_t first = strcspn(verb, " ");
+
+	if (!words[1] || strlen(words[1]) != first || strncmp(words[1], verb, first) != 0)
+		return false;
+	return !verb[first] || str_equal(words[2], verb + first + 1);
+}
+
+static const struct command *find_command(const char *const words[WORDS_MAX]) {
 	for (size_t i = 0; i < command_count; i++)
-		if (str_equal(words[0], commands[i].noun) &&
-		    (!commands[i].verb || str_equal(words[1], commands[i].verb)))
+		if (str_equal(words[0], commands[i].noun) && (!commands[i].verb || is_verb(commands[i].verb, words)))
 			return &commands[i];
 	return NULL;
+}
+
+static unsigned word_count(const struct command *command) {
+	return !command->verb ? 1 : strchr(command->verb, ' ') ? 3 : 2;
+}
+
+/* The words that may follow these `given` ones: ", " between, each once. */
+static char *next_words(const char *const words[WORDS_MAX], size_t given) {
+	_cleanup_strlist_ struct strlist next = {0};
+
+	for (size_t i = 0; i < command_count; i++) {
+		const char *verb = commands[i].verb;
+		size_t first = verb ? strcspn(verb, " ") : 0;
+		_cleanup_free_ char *head = verb ? strndup(verb, first) : NULL;
+		const char *word = given == 1 ? head : verb && verb[first] ? verb + first + 1 : NULL;
+
+		if (!head || !word || !str_equal(words[0], commands[i].noun) ||
+		    (given == 2 && !str_equal(words[1], head)) || strlist_contains(&next, word))
+			continue;
+		if (strlist_add(&next, word) < 0)
+			return NULL;
+	}
+	return next.count ? strlist_join(&next, ", ") : NULL;
 }
 
 static char *command_list(void) {
@@ -117,18 +188,22 @@ static char *command_list(void) {
 		_cleanup_free_ char *left = str_printf("%s%s%s%s%s", c->noun, c->verb ? " " : "",
 						       c->verb ? c->verb : "", *c->arguments ? " " : "", c->arguments);
 
-		(void)strbuf_addf(&text, "  %-20s  %s\n", left ? left : c->noun, c->summary);
+		(void)strbuf_addf(&text, "  %-38s  %s\n", left ? left : c->noun, c->summary);
 	}
 	(void)strbuf_puts(&text,
-			  "\nVM is a VM's name or UUID.\n\nExit status: 0 done, 1 failed, 64 wrong usage, 69 the "
+			  "\nVM is a VM's name or UUID, NETWORK a network's VNI or name.\n\nExit status: 0 done, 1 "
+			  "failed, 64 wrong usage, 69 the "
 			  "cluster does not answer,\n71 system error, 75 not reached in time, 77 not allowed, 78 "
 			  "wrong configuration.\n");
 	return strbuf_steal(&text);
 }
 
 /* Says what is wrong with a command line that holds no command. Does not return. */
-static _Noreturn void no_command(int argc, char **argv, struct options *o, const char *const words[2]) {
-	_cleanup_strbuf_ struct strbuf verbs = {0};
+static _Noreturn void no_command(int argc, char **argv, struct options *o, const char *const words[WORDS_MAX]) {
+	_cleanup_free_ char *first = str_printable(words[0] ? words[0] : "", 40);
+	_cleanup_free_ char *second = str_printable(words[1] ? words[1] : "", 40);
+	_cleanup_free_ char *third = str_printable(words[2] ? words[2] : "", 40);
+	_cleanup_free_ char *verbs = next_words(words, 1), *more = words[1] ? next_words(words, 2) : NULL;
 	struct cli_option options[OPTIONS_MAX];
 	const struct command none = {0};
 	struct cli cli = {"pvcctl",
@@ -139,23 +214,23 @@ static _Noreturn void no_command(int argc, char **argv, struct options *o, const
 			  command_options(&none, o, options),
 			  0,
 			  1000};
-	_cleanup_free_ char *first = NULL, *second = NULL;
 	int count;
 
 	(void)cli_parse(&cli, argc, argv, &count); /* --help, --version and wrong options end here */
 	free((char *)cli.details);
-	for (size_t i = 0; i < command_count; i++)
-		if (str_equal(words[0], commands[i].noun))
-			(void)strbuf_addf(&verbs, "%s%s", verbs.length ? ", " : "", commands[i].verb);
-	first = str_printable(words[0] ? words[0] : "", 40);
-	second = str_printable(words[1] ? words[1] : "", 40);
 	if (!words[0])
 		(void)failed_with(EXIT_USAGE, "no command given; try 'pvcctl --help'");
-	else if (verbs.length && !words[1])
-		(void)failed_with(EXIT_USAGE, "'%s' wants one of %s; try 'pvcctl --help'", first, verbs.data);
-	else if (verbs.length)
+	else if (verbs && !words[1])
+		(void)failed_with(EXIT_USAGE, "'%s' wants one of %s; try 'pvcctl --help'", first, verbs);
+	else if (more && !words[2])
+		(void)failed_with(EXIT_USAGE, "'%s %s' wants one of %s; try 'pvcctl --help'", first, second, more);
+	else if (more)
+		(void)failed_with(EXIT_USAGE,
+				  "unknown command '%s %s %s': '%s %s' wants one of %s; try 'pvcctl --help'", first,
+				  second, third, first, second, more);
+	else if (verbs)
 		(void)failed_with(EXIT_USAGE, "unknown command '%s %s': '%s' wants one of %s; try 'pvcctl --help'",
-				  first, second, first, verbs.data);
+				  first, second, first, verbs);
 	else
 		(void)failed_with(EXIT_USAGE, "unknown command '%s'; try 'pvcctl --help'", first);
 	exit(EXIT_USAGE);
@@ -177,18 +252,18 @@ static void check_words(const struct cli *cli, const struct options *o) {
 const struct command *command_parse(int argc, char **argv, struct ctl *ctl) {
 	struct cli_option options[OPTIONS_MAX];
 	const struct command *command;
-	const char *words[2];
+	const char *words[WORDS_MAX];
 	_cleanup_free_ char *name = NULL;
 	struct cli cli;
 	unsigned used;
 	int count;
 
-	ctl->options = (struct options){.timeout = TIMEOUT_DEFAULT, .lines = 10};
+	ctl->options = (struct options){.timeout = TIMEOUT_DEFAULT, .lines = 10, .order = UINT64_MAX};
 	find_words(argc, argv, words);
 	command = find_command(words);
 	if (!command)
 		no_command(argc, argv, &ctl->options, words);
-	used = command->verb ? 2 : 1;
+	used = word_count(command);
 	name = str_printf("pvcctl %s%s%s", command->noun, command->verb ? " " : "", command->verb ? command->verb : "");
 	if (!name)
 		exit(failed(-ENOMEM, "out of memory"));

@@ -11,8 +11,14 @@ enum command_option {
 	OPT_FILTER = 1 << 3,
 	OPT_LOG = 1 << 4,
 	OPT_YES = 1 << 5,
+	OPT_NETWORK = 1 << 6,
+	OPT_TYPE = 1 << 7,
+	OPT_RENAME = 1 << 8,
+	OPT_USED = 1 << 9,
+	OPT_ORDER = 1 << 10,
+	OPT_HOSTNAME = 1 << 11,
 };
-#define OPTIONS_MAX 24
+#define OPTIONS_MAX 40
 
 extern const struct command commands[];
 extern const size_t command_count;

@@ -19,16 +19,57 @@ static bool first_of_its_noun(size_t index) {
 	return true;
 }
 
+/* The same for the first word of a verb. */
+static bool first_of_its_head(size_t index) {
+	size_t first = strcspn(commands[index].verb, " ");
+
+	for (size_t i = 0; i < index; i++)
+		if (commands[i].verb && str_equal(commands[i].noun, commands[index].noun) &&
+		    strcspn(commands[i].verb, " ") == first &&
+		    strncmp(commands[i].verb, commands[index].verb, first) == 0)
+			return false;
+	return true;
+}
+
 static void print_nouns(void) {
 	for (size_t i = 0; i < command_count; i++)
 		if (first_of_its_noun(i))
 			printf("%s%s", i ? " " : "", commands[i].noun);
 }
 
-static void print_verbs(const char *noun) {
-	for (size_t i = 0; i < command_count; i++)
-		if (commands[i].verb && str_equal(noun, commands[i].noun))
-			printf("%s ", commands[i].verb);
+/* Each word that may follow the noun, or with `head` the noun and a verb's first word. */
+static void print_verbs(const char *noun, const char *head) {
+	for (size_t i = 0; i < command_count; i++) {
+		const char *verb = commands[i].verb;
+		size_t first = verb ? strcspn(verb, " ") : 0;
+
+		if (!verb || !str_equal(noun, commands[i].noun))
+			continue;
+		if (head && verb[first] && strncmp(head, verb, first) == 0 && !head[first])
+			printf("%s ", verb + first + 1);
+		else if (!head && first_of_its_head(i))
+			printf("%.*s ", (int)first, verb);
+	}
+}
+
+/* The word lists of nouns and of first words of verbs. */
+static void print_cases(void) {
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &commands[i];
+		size_t first = c->verb ? strcspn(c->verb, " ") : 0;
+		_cleanup_free_ char *head = c->verb ? strndup(c->verb, first) : NULL;
+
+		if (c->verb && first_of_its_noun(i)) {
+			printf("\t'%s') words='", c->noun);
+			print_verbs(c->noun, NULL);
+			printf("' ;;\n");
+		}
+		if (head && c->verb[first] && first_of_its_head(i)) {
+			printf("\t'%s %s') words='", c->noun, head);
+			print_verbs(c->noun, head);
+			printf("' ;;\n");
+		}
+	}
 }
 
 int print_completion(struct ctl *ctl) {
@@ -43,12 +84,7 @@ int print_completion(struct ctl *ctl) {
 	       "\t'') words='");
 	print_nouns();
 	printf("' ;;\n");
-	for (size_t i = 0; i < command_count; i++)
-		if (commands[i].verb && first_of_its_noun(i)) {
-			printf("\t'%s') words='", commands[i].noun);
-			print_verbs(commands[i].noun);
-			printf("' ;;\n");
-		}
+	print_cases();
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *c = &commands[i];
 

@@ -15,6 +15,7 @@
 #include "cluster/cluster.h"
 #include "config/config.h"
 #include "domain_xml.h"
+#include "network_check.h"
 #include "store/store.h"
 
 #define CONNECT_TIMEOUT   (15 * USEC_PER_SEC)
@@ -27,6 +28,9 @@ struct options {
 	bool debug, autostart, wait, yes, follow;
 	uint64_t timeout; /* seconds */
 	uint64_t lines;
+	struct net_options net;
+	const char *hostname;
+	uint64_t order; /* UINT64_MAX: not given */
 };
 
 struct ctl {
@@ -38,7 +42,7 @@ struct ctl {
 };
 
 struct command {
-	const char *noun, *verb; /* "vm", "define"; verb NULL for commands of one word */
+	const char *noun, *verb; /* "vm", "define"; or "network", "rule add"; verb NULL for commands of one word */
 	const char *arguments;   /* for the usage line */
 	const char *summary;
 	unsigned options; /* bits of enum command_option */
@@ -65,7 +69,18 @@ int vm_stop(struct ctl *ctl);
 int vm_shutdown(struct ctl *ctl);
 int vm_restart(struct ctl *ctl);
 int vm_disable(struct ctl *ctl);
-int vm_undefine(struct ctl *ctl);      /* vm_undefine.c */
+int vm_undefine(struct ctl *ctl); /* vm_undefine.c */
+int network_add(struct ctl *ctl); /* network_add.c */
+int network_modify(struct ctl *ctl);
+int network_remove(struct ctl *ctl); /* network_remove.c */
+int network_list(struct ctl *ctl);   /* network_show.c */
+int network_info(struct ctl *ctl);
+int network_rule_add(struct ctl *ctl); /* network_rules.c */
+int network_rule_remove(struct ctl *ctl);
+int network_rule_list(struct ctl *ctl);
+int network_dhcp_add(struct ctl *ctl); /* network_dhcp.c */
+int network_dhcp_remove(struct ctl *ctl);
+int network_dhcp_list(struct ctl *ctl);
 int print_completion(struct ctl *ctl); /* completion.c */
 
 /* ---- messages (output.c) ---- */

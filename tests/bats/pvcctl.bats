@@ -70,6 +70,12 @@ fails() { # STATUS TEXT: what run gave
 	fails 64 "unknown command 'vm lsit'"
 	run pvcctl frobnicate
 	fails 64 "unknown command 'frobnicate'"
+	run pvcctl network rule
+	fails 64 "'network rule' wants one of add, remove, list"
+	run pvcctl network dhcp drop
+	fails 64 "unknown command 'network dhcp drop': 'network dhcp' wants one of add, remove, list"
+	run pvcctl network rul
+	fails 64 "unknown command 'network rul': 'network' wants one of add, modify, remove, list, info, rule, dhcp"
 	run pvcctl vm start
 	fails 64 "missing argument (VM)"
 	run pvcctl vm start a b
@@ -511,8 +517,8 @@ watched() {
 }
 
 @test "the manual page documents exactly the commands of the table" {
-	diff <(pvcctl --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\( [a-z]\+\)\?\)[ ].*/\1/p' | sort) \
-		<(sed -n 's/^\.It Ic \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' "$TOP/man/pvcctl.8" | sort -u)
+	diff <(pvcctl --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\( [a-z]\+\)\{0,2\}\)[ ].*/\1/p' | sort) \
+		<(sed -n 's/^\.It Ic \([a-z]\+\( [a-z]\+\)\{0,2\}\).*/\1/p' "$TOP/man/pvcctl.8" | sort -u)
 }
 
 @test "the completion is a shell function that offers the table's words and options" {
@@ -520,6 +526,10 @@ watched() {
 	bash -n "$T/completion"
 	run bash -c 'source "$0"; COMP_WORDS=(pvcctl vm unde) COMP_CWORD=2; _pvcctl; echo "${COMPREPLY[*]}"
 		COMP_WORDS=(pvcctl vm start --wa) COMP_CWORD=3; _pvcctl; echo "${COMPREPLY[*]}"
-		COMP_WORDS=(pvcctl mai) COMP_CWORD=1; _pvcctl; echo "${COMPREPLY[*]}"' "$T/completion"
+		COMP_WORDS=(pvcctl mai) COMP_CWORD=1; _pvcctl; echo "${COMPREPLY[*]}"
+		COMP_WORDS=(pvcctl network "") COMP_CWORD=2; _pvcctl; echo "${COMPREPLY[*]}"
+		COMP_WORDS=(pvcctl network rule "") COMP_CWORD=3; _pvcctl; echo "${COMPREPLY[*]}"
+		COMP_WORDS=(pvcctl network rule add --or) COMP_CWORD=4; _pvcctl; echo "${COMPREPLY[*]}"' "$T/completion"
 	[ "${lines[0]}" = undefine ] && [ "${lines[1]}" = --wait ] && [ "${lines[2]}" = maintenance ]
+	[ "${lines[3]}" = "add modify remove list info rule dhcp" ] && [ "${lines[4]}" = "add remove list" ] && [ "${lines[5]}" = --order ]
 }
