@@ -36,6 +36,7 @@ killed_comes_back() { # UNIT
 }
 
 @test "kill -9 of pvc-watch-nodes" { killed_comes_back pvc-watch-nodes; }
+@test "kill -9 of pvc-watch-networks" { killed_comes_back pvc-watch-networks; }
 
 @test "kill -9 of pvc-watch-domains: the running VM is adopted again" {
 	killed_comes_back pvc-watch-domains
