@@ -212,20 +212,71 @@ static void put_expression(struct nlmsghdr *m, const struct nlattr *expression, 
 	mnl_attr_nest_end(m, outer);
 }
 
-static void put_expressions(struct nlmsghdr *m, const struct compiled *compiled, const struct strlist *names) {
-	struct nlattr *list = mnl_attr_nest_start(m, NFTA_RULE_EXPRESSIONS), *expression;
+static void put_counter(struct nlmsghdr *m) {
+	struct nlattr *element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
 
-	if (compiled) {
-		attributes_for_each(expression, &compiled->expressions) {
-			put_expression(m, expression, compiled, names);
-		}
-	} else {
-		struct nlattr *element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
+	mnl_attr_put_strz(m, NFTA_EXPR_NAME, "counter");
+	mnl_attr_nest_end(m, mnl_attr_nest_start(m, NFTA_EXPR_DATA));
+	mnl_attr_nest_end(m, element);
+}
 
-		mnl_attr_put_strz(m, NFTA_EXPR_NAME, "counter");
-		mnl_attr_nest_end(m, mnl_attr_nest_start(m, NFTA_EXPR_DATA));
-		mnl_attr_nest_end(m, element);
+static bool is_named(const struct nlattr *expression, const char *word) {
+	const struct nlattr *name = child(expression, NFTA_EXPR_NAME);
+
+	return name && str_equal(mnl_attr_get_str(name), word);
+}
+
+/* Where a rule's counter goes: before its verdict, so that it counts what the rule has acted on. */
+static bool is_verdict(const struct nlattr *expression) {
+	static const char *const words[] = {"immediate", "reject", "queue", "synproxy"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (is_named(expression, words[i]))
+			return true;
+	return false;
+}
+
+/* A verdict map: its key is loaded just before, and nft reads the two as one. */
+static bool is_verdict_map(const struct nlattr *expression) {
+	const struct nlattr *data = child(expression, NFTA_EXPR_DATA),
+			    *to = data && is_named(expression, "lookup") ? child(data, NFTA_LOOKUP_DREG) : NULL;
+
+	return to && ntohl(mnl_attr_get_u32(to)) == NFT_REG_VERDICT;
+}
+
+/* The rule, in which the counter that it was tried with (the first one) is moved. A counter of its own is enough. */
+static void put_compiled(struct nlmsghdr *m, const struct compiled *compiled, const struct strlist *names) {
+	const struct nlattr *last = NULL, *first_counter = NULL;
+	struct nlattr *expression;
+	size_t counters = 0;
+	bool move;
+
+	attributes_for_each(expression, &compiled->expressions) {
+		if (is_named(expression, "counter") && counters++ == 0)
+			first_counter = expression;
+		last = expression;
 	}
+	move = counters == 1 && !is_verdict_map(last);
+	attributes_for_each(expression, &compiled->expressions) {
+		if (expression == first_counter && (move || counters > 1))
+			continue;
+		if (move && expression == last && is_verdict(expression)) {
+			put_counter(m);
+			move = false;
+		}
+		put_expression(m, expression, compiled, names);
+	}
+	if (move)
+		put_counter(m);
+}
+
+static void put_expressions(struct nlmsghdr *m, const struct compiled *compiled, const struct strlist *names) {
+	struct nlattr *list = mnl_attr_nest_start(m, NFTA_RULE_EXPRESSIONS);
+
+	if (compiled)
+		put_compiled(m, compiled, names);
+	else
+		put_counter(m);
 	mnl_attr_nest_end(m, list);
 }
 

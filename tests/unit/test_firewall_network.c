@@ -108,6 +108,30 @@ static char *rules_of(const char *name) {
 	return start;
 }
 
+static void without_counters(char *text) {
+	for (char *p; (p = strstr(text, "counter"));)
+		memmove(p, p + strlen("counter"), strlen(p + strlen("counter")) + 1);
+	/* blanks in a row, at the beginning and at the end of a line */
+	for (char *p = text, *q = text, last = '\t'; (*q = *p); p++) {
+		if (*p != ' ' || (p[1] != ' ' && p[1] != '\n' && last != '\t'))
+			q++;
+		last = *p;
+	}
+}
+
+/* The lines from where two texts differ: whole ones are too long for cmocka. */
+static const char *first_difference(char *ours, char *theirs) {
+	static char words[1000];
+	char *a = strtok_r(ours, "\n", &ours), *b = strtok_r(theirs, "\n", &theirs);
+
+	while (a && b && str_equal(a, b)) {
+		a = strtok_r(NULL, "\n", &ours);
+		b = strtok_r(NULL, "\n", &theirs);
+	}
+	(void)snprintf(words, sizeof(words), "\n%s\nnft:\n%s", a ? a : "", b ? b : "");
+	return words;
+}
+
 /* ---- pure ---- */
 
 static void a_text_stands_alone_on_its_line(void **state) {
@@ -284,6 +308,8 @@ static void every_kind_of_rule_arrives_as_nft_itself_would_load_it(void **state)
 	    "meta protocol { ip, ip6 } accept",
 	    "ip protocol vmap { tcp : accept, udp : drop, 50-51 : return }",
 	    "continue",
+	    "tcp dport 1 counter accept",
+	    "tcp dport 2 counter log prefix \"2\" counter drop",
 	};
 	struct network_firewall *firewall = need_base(state);
 	_cleanup_network_rules_ struct network_rules rules = {.vni = 7};
@@ -301,7 +327,7 @@ static void every_kind_of_rule_arrives_as_nft_itself_would_load_it(void **state)
 		assert_int_equal(run_command(argv, line, deadline_after(60 * USEC_PER_SEC), &result), 0);
 		if (result.status == 0) {
 			add(&rules, NETWORK_OUT, name, order, texts[i]);
-			strbuf_addf(&script, "add rule inet pvc theirs counter %s\n", texts[i]);
+			strbuf_addf(&script, "add rule inet pvc theirs %s\n", texts[i]);
 			usable++;
 		} else {
 			print_message("not here: %s: %s", texts[i], result.error);
@@ -316,7 +342,13 @@ static void every_kind_of_rule_arrives_as_nft_itself_would_load_it(void **state)
 	nft_load("add chain inet pvc theirs\nadd rule inet pvc theirs counter\n");
 	nft_load(script.data);
 	again = rules_of("theirs");
-	assert_string_equal(ours, again);
+	assert_non_null(strstr(ours, "\t\tcounter accept\n"));
+	assert_non_null(strstr(ours, "\t\ttcp dport 22 counter accept comment \"a; b\"\n"));
+	assert_non_null(strstr(ours, "\t\tmeta mark set 0x00000017 counter\n"));
+	without_counters(ours);
+	without_counters(again);
+	if (!str_equal(ours, again))
+		fail_msg("%s", first_difference(ours, again));
 	/* what was loaded is known again, whatever kind it is of */
 	assert_int_equal(apply(firewall, &rules), 0);
 }
@@ -364,7 +396,7 @@ static void bad_rules_are_named_and_the_good_ones_are_in_force(void **state) {
 			fail_msg("%s: %s", rule->name, rule->problem ? rule->problem : "accepted");
 	}
 	in = rules_of("vxlan5-in");
-	assert_string_equal(in, "\t\tcounter\n\t\tcounter tcp dport 1 accept\n\t\tcounter tcp dport 2 accept\n");
+	assert_string_equal(in, "\t\tcounter\n\t\ttcp dport 1 counter accept\n\t\ttcp dport 2 counter accept\n");
 	tables = nft("list", "tables", NULL, NULL, NULL);
 	assert_string_equal(tables, "table inet pvc\n");
 	/* and the second time nothing is done, and they are named again */
@@ -400,17 +432,17 @@ static void D67_a_changed_text_or_order_is_noticed_and_the_other_rules_stay(void
 	add(&rules, NETWORK_IN, "b", "2", "tcp dport 2 accept");
 	add(&rules, NETWORK_IN, "c", "3", "tcp dport 3 accept");
 	assert_int_equal(apply(firewall, &rules), 1);
-	before = nft("-a", "list", "table", "inet", "pvc");
+	before = nft("-sa", "list", "table", "inet", "pvc");
 	add(&text, NETWORK_IN, "a", "1", "tcp dport 1 accept");
 	add(&text, NETWORK_IN, "b", "2", "tcp dport 22 accept");
 	add(&text, NETWORK_IN, "c", "3", "tcp dport 3 accept");
 	assert_int_equal(apply(firewall, &text), 1);
 	after = rules_of("vxlan5-in");
-	assert_string_equal(after, "\t\tcounter\n\t\tcounter tcp dport 1 accept\n\t\tcounter tcp dport 22 accept\n"
-				   "\t\tcounter tcp dport 3 accept\n");
+	assert_string_equal(after, "\t\tcounter\n\t\ttcp dport 1 counter accept\n\t\ttcp dport 22 counter accept\n"
+				   "\t\ttcp dport 3 counter accept\n");
 	/* the third is the very one that was there */
-	kept = nft("-a", "list", "table", "inet", "pvc");
-	line = strstr(before, "tcp dport 3 accept");
+	kept = nft("-sa", "list", "table", "inet", "pvc");
+	line = strstr(before, "tcp dport 3 counter accept");
 	line = strndup(line, strcspn(line, "\n"));
 	assert_non_null(strstr(line, "# handle"));
 	assert_non_null(strstr(kept, line));
@@ -419,8 +451,8 @@ static void D67_a_changed_text_or_order_is_noticed_and_the_other_rules_stay(void
 	add(&order, NETWORK_IN, "b", "2", "tcp dport 22 accept");
 	assert_int_equal(apply(firewall, &order), 1);
 	moved = rules_of("vxlan5-in");
-	assert_string_equal(moved, "\t\tcounter\n\t\tcounter tcp dport 3 accept\n\t\tcounter tcp dport 1 accept\n"
-				   "\t\tcounter tcp dport 22 accept\n");
+	assert_string_equal(moved, "\t\tcounter\n\t\ttcp dport 3 counter accept\n\t\ttcp dport 1 counter accept\n"
+				   "\t\ttcp dport 22 counter accept\n");
 }
 
 static void what_others_did_to_the_chains_is_seen_and_repaired(void **state) {
@@ -524,7 +556,7 @@ static void a_rule_that_only_the_host_refuses_is_left_out_alone(void **state) {
 	assert_non_null(strstr(rules.rules[NETWORK_IN][1].problem, "the kernel refuses"));
 	assert_null(rules.rules[NETWORK_IN][2].problem);
 	in = rules_of("vxlan5-in");
-	assert_string_equal(in, "\t\tcounter\n\t\tcounter tcp dport 1 accept\n\t\tcounter tcp dport 3 accept\n");
+	assert_string_equal(in, "\t\tcounter\n\t\ttcp dport 1 counter accept\n\t\ttcp dport 3 counter accept\n");
 }
 
 static void hundreds_of_rules_with_bad_ones_among_them_need_few_runs_and_are_told_apart(void **state) {
