@@ -2,20 +2,22 @@
 /* DHCP reservations (dhcp4_reservations/MAC, as clients write it) and leases. */
 #include "network.h"
 
-/* What is kept of guests; the last kind is where IPv6 leases are kept apart. */
+/* What is kept of guests, below their MAC; IPv6 leases below the address, as a guest may hold several. */
 static const struct {
 	const char *container, *kind;
-} kinds[] = {{"dhcp4_reservations", "reservation"}, {"dhcp4_leases", "lease"}, {"dhcp6_leases", "lease6"}};
+	bool by_address;
+} kinds[] = {
+    {"dhcp4_reservations", "reservation", false}, {"dhcp4_leases", "lease", false}, {"dhcp6_leases", "lease6", true}};
 
-enum guest_key { GUEST_ADDRESS, GUEST_HOSTNAME, GUEST_EXPIRY, GUEST_KEY_COUNT };
-static const char *const guest_keys[GUEST_KEY_COUNT] = {"ipaddr", "hostname", "expiry"};
+enum guest_key { GUEST_ADDRESS, GUEST_HOSTNAME, GUEST_EXPIRY, GUEST_MAC, GUEST_KEY_COUNT };
+static const char *const guest_keys[GUEST_KEY_COUNT] = {"ipaddr", "hostname", "expiry", "macaddr"};
 
 struct guests {
-	struct strlist macs;
+	struct strlist names; /* of their keys: MACs or addresses */
 	struct snapshot keys;
 };
 static void guests_free(struct guests *g) {
-	strlist_free(&g->macs);
+	strlist_free(&g->names);
 	snapshot_free(&g->keys);
 }
 #define _cleanup_guests_ _cleanup_(guests_free)
@@ -28,11 +30,11 @@ static int guests_read(struct ctl *ctl, const char *vni, const char *container, 
 	_cleanup_free_ char *path = store_path(STORE_NETWORKS, vni, container, NULL);
 	_cleanup_strlist_ struct strlist paths = {0};
 	_cleanup_guests_ struct guests g = {0};
-	int r = path ? fetch_children(ctl, path, &g.macs) : -ENOMEM;
+	int r = path ? fetch_children(ctl, path, &g.names) : -ENOMEM;
 
-	for (size_t i = 0; r >= 0 && i < g.macs.count; i++)
+	for (size_t i = 0; r >= 0 && i < g.names.count; i++)
 		for (int k = 0; r >= 0 && k < GUEST_KEY_COUNT; k++)
-			r = strlist_addf(&paths, "%s/%s/%s", path, g.macs.items[i], guest_keys[k]);
+			r = strlist_addf(&paths, "%s/%s/%s", path, g.names.items[i], guest_keys[k]);
 	if (r >= 0)
 		r = fetch_many(ctl, &paths, &g.keys);
 	if (r < 0)
@@ -48,7 +50,15 @@ static int64_t expiry_of(const struct guests *g, size_t i) {
 	return fetched_number(&g->keys.values[i * GUEST_KEY_COUNT + GUEST_EXPIRY]);
 }
 
-static void add_row(struct table *t, const struct guests *g, size_t i, const char *kind) {
+static const char *mac_of(const struct guests *g, size_t i, size_t kind) {
+	return kinds[kind].by_address ? guest_value(g, i, GUEST_MAC) : g->names.items[i];
+}
+
+static const char *address_of(const struct guests *g, size_t i, size_t kind) {
+	return kinds[kind].by_address ? g->names.items[i] : guest_value(g, i, GUEST_ADDRESS);
+}
+
+static void add_row(struct table *t, const struct guests *g, size_t i, size_t kind) {
 	int64_t expiry = expiry_of(g, i);
 	time_t when = (time_t)expiry;
 	char text[40] = "never"; /* 0: a lease without end */
@@ -56,16 +66,16 @@ static void add_row(struct table *t, const struct guests *g, size_t i, const cha
 
 	if (expiry > 0 && gmtime_r(&when, &tm))
 		(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm); /* always fits */
-	table_add(t, kind);
-	table_add(t, g->macs.items[i]);
-	table_add(t, guest_value(g, i, GUEST_ADDRESS));
+	table_add(t, kinds[kind].kind);
+	table_add(t, mac_of(g, i, kind));
+	table_add(t, address_of(g, i, kind));
 	table_add(t, guest_value(g, i, GUEST_HOSTNAME));
 	table_add(t, expiry < 0 ? NULL : text);
 }
 
-static json_t *guest_json(const struct guests *g, size_t i, const char *kind) {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "type", kind, "mac_address", json_text(g->macs.items[i]),
-			 "ip_address", json_text(guest_value(g, i, GUEST_ADDRESS)), "hostname",
+static json_t *guest_json(const struct guests *g, size_t i, size_t kind) {
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "type", kinds[kind].kind, "mac_address",
+			 json_text(mac_of(g, i, kind)), "ip_address", json_text(address_of(g, i, kind)), "hostname",
 			 json_text(guest_value(g, i, GUEST_HOSTNAME)), "expiry", json_number(expiry_of(g, i)));
 }
 
@@ -82,12 +92,12 @@ int network_dhcp_list(struct ctl *ctl) {
 		r = guests_read(ctl, network.vni, kinds[i].container, &g);
 		if (r < 0)
 			r = failed(r, "cannot read the leases of network %s: %s", network.vni, store_error_text(r));
-		for (size_t k = 0; k < g.macs.count; k++) {
+		for (size_t k = 0; k < g.names.count; k++) {
 			if (array)
 				(void)json_array_append_new(array, /* fails only without memory */
-							    guest_json(&g, k, kinds[i].kind));
+							    guest_json(&g, k, i));
 			else
-				add_row(&table, &g, k, kinds[i].kind);
+				add_row(&table, &g, k, i);
 		}
 	}
 	if (r == EXIT_OK && wants_json(ctl))
@@ -150,10 +160,10 @@ static int read_network(struct ctl *ctl, struct store_txn *txn, struct reservati
 }
 
 static int check_guests(const struct reservation *v, const struct guests *g) {
-	for (size_t i = 0; i < g->macs.count; i++) {
-		_cleanup_free_ char *mac = str_printable(g->macs.items[i], 40);
+	for (size_t i = 0; i < g->names.count; i++) {
+		_cleanup_free_ char *mac = str_printable(g->names.items[i], 40);
 
-		if (strcasecmp(g->macs.items[i], v->mac) == 0)
+		if (strcasecmp(g->names.items[i], v->mac) == 0)
 			return failed_with(EXIT_FAILED, "%s has a reservation already; remove that first", v->mac);
 		if (str_equal(guest_value(g, i, GUEST_ADDRESS), v->address))
 			return failed_with(EXIT_FAILED, "ADDRESS: %s is reserved for %s", v->address, mac ? mac : "");
@@ -222,8 +232,8 @@ static int attempt_remove(struct ctl *ctl, struct store_txn *txn, void *userdata
 	size_t found = SIZE_MAX;
 	int r = container ? guests_read(ctl, v->network->vni, kinds[0].container, &g) : -ENOMEM;
 
-	for (size_t i = 0; r >= 0 && i < g.macs.count; i++)
-		if (strcasecmp(g.macs.items[i], v->mac) == 0 || str_equal(g.macs.items[i], v->argument) ||
+	for (size_t i = 0; r >= 0 && i < g.names.count; i++)
+		if (strcasecmp(g.names.items[i], v->mac) == 0 || str_equal(g.names.items[i], v->argument) ||
 		    str_equal(guest_value(&g, i, GUEST_ADDRESS), v->argument))
 			found = i;
 	if (r >= 0 && found == SIZE_MAX)
@@ -231,7 +241,7 @@ static int attempt_remove(struct ctl *ctl, struct store_txn *txn, void *userdata
 				   "network %s has no such reservation; 'pvcctl network dhcp list %s' shows all",
 				   v->network->vni, v->network->vni);
 	if (r >= 0) {
-		_cleanup_free_ char *path = str_printf("%s/%s", container, g.macs.items[found]);
+		_cleanup_free_ char *path = str_printf("%s/%s", container, g.names.items[found]);
 
 		r = path ? network_delete_tree(ctl, txn, path) : -ENOMEM;
 	}

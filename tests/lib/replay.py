@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Replays a recorded call of the reference's v0.6 client library: the same ZooKeeper operations in the same order.
 
-replay.py HOST:PORT TRANSCRIPT WORD=VALUE...     words: NODE, UUID, NAME, XML (XML=@FILE reads a file)
+replay.py HOST:PORT TRANSCRIPT WORD=VALUE...     words: NODE, UUID, NAME, XML (XML=@FILE reads a file), VNI, NET, MAC, RULE
 
 A key that the call read must exist and hold what the library makes of it (an integer, a float, XML with the elements it
 looks for, ...): where the library would raise an exception, this fails and says for which key. A write must go through:
@@ -82,6 +82,8 @@ PARSERS = [
     (r"/domains/[^/]+/xml", domain),
     (r"/domains/[^/]+(/node)?", not_empty),
     (r"/primary_node", not_none),
+    (r"/networks/[^/]+/firewall_rules/(in|out)/[^/]+/order", int),
+    (r"/networks/[^/]+", not_empty),
 ]
 OPTIONAL = re.compile(r"/domains/[^/]+/(node_limit|node_selector|profile)")  # the library does without
 
@@ -94,15 +96,20 @@ class Replay:
         self.problems.append("%s %s" % (path, why))
 
     def bind(self, text, words):
-        return re.sub(r"\{(NODE|UUID|NAME|XML)\}", lambda m: words[m.group(1)], text)
+        return re.sub(r"\{(NODE|UUID|NAME|XML|VNI|NET|MAC|RULE)\}", lambda m: words[m.group(1)], text)
 
-    def bindings(self, operation):
-        """A call that was not about one VM or node is about each that there is."""
+    def bindings(self, operation, words=None):
+        """A call that was not about one VM, node or network is about each that there is; likewise for rules and MACs."""
+        words = words or self.words
         path = operation.get("path", "")
-        for word, parent in (("UUID", "/domains"), ("NODE", "/nodes")):
-            if "{%s}" % word in path and word not in self.words:
-                return [dict(self.words, **{word: child}) for child in self.client.get_children(parent)]
-        return [self.words]
+        for word in re.findall(r"\{(\w+)\}", path):
+            if word not in words:
+                parent = self.bind(path[:path.index("/{%s}" % word)], words)
+                if word == "VNI":
+                    [int(child) for child in self.client.get_children(parent)]
+                return [found for child in self.client.get_children(parent)
+                        for found in self.bindings(operation, dict(words, **{word: child}))]
+        return [words]
 
     def get(self, path, operation):
         try:
