@@ -181,7 +181,7 @@ int main(int argc, char **argv) {
 		return EXIT_USAGE;
 	}
 	code = log_start(cli.name, o.config_path, o.debug,
-			 o.dry_run || o.check ? LOG_START_TERMINAL : LOG_START_ONE_SHOT, &config);
+			 o.dry_run || o.check ? LOG_START_TERMINAL : LOG_START_CONFIGURED, &config);
 	if (code != EXIT_OK)
 		return code;
 	if (o.timeout == 0)

@@ -115,7 +115,7 @@ int main(int argc, char **argv) {
 	int count, r;
 
 	(void)cli_parse(&cli, argc, argv, &count);
-	r = log_start(cli.name, path, debug, LOG_START_DAEMON, &config);
+	r = log_start(cli.name, path, debug, LOG_START_CONFIGURED, &config);
 	if (r != EXIT_OK)
 		return r;
 	r = run(config);

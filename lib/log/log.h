@@ -37,7 +37,7 @@ bool log_is_journal(void);
 /* The beginning of a program: log_init(), config_load() with its errors logged, then log_open() as the mode asks.
  * Returns EXIT_OK, or what to exit with: EXIT_CONFIG, or EXIT_PERMISSION when the file may not be read. */
 enum log_start_mode {
-	LOG_START_DAEMON,   /* follow the configuration */
+	LOG_START_CONFIGURED, /* follow the configuration */
 	LOG_START_ONE_SHOT, /* by hand all lines go to the terminal; as a unit to where the other programs' lines go */
 	LOG_START_TERMINAL, /* leave the log alone: --check, --dry-run */
 };
