@@ -2,6 +2,8 @@
 /* The connection to libvirt: opened on a worker, watched by libvirt's keepalive, opened again when lost. */
 #include "virt/internal.h"
 
+#include <stdatomic.h>
+
 #define OPEN_PATIENCE (10 * USEC_PER_SEC) /* then libvirt is reported not to answer */
 #define RETRY_FIRST   (250 * USEC_PER_MSEC)
 #define RETRY_LAST    (5 * USEC_PER_SEC)
@@ -90,11 +92,19 @@ static void on_close(virConnectPtr conn, int reason, void *userdata) {
 struct attempt {
 	struct post *post;
 	uint64_t generation;
+	atomic_bool begun;
 };
 
+/* An attempt always ends with a note, also when all threads wait for a libvirtd that hangs and none got to it. */
 static void attempt_free(void *argument) {
 	struct attempt *attempt = argument;
+	struct note note = {.kind = NOTE_FAILED, .generation = attempt->generation};
 
+	if (!attempt->begun) {
+		note.text = strdup("libvirtd does not answer any call");
+		if (post_put(attempt->post, &note) < 0)
+			free(note.text);
+	}
 	post_unref(attempt->post);
 	free(attempt);
 }
@@ -128,9 +138,12 @@ static void shut(virConnectPtr conn, int event_id) {
 static int open_work(void *argument) {
 	struct attempt *attempt = argument;
 	struct note note = {.kind = NOTE_FAILED, .generation = attempt->generation};
-	virConnectPtr conn = virConnectOpen(attempt->post->uri);
-	int id = conn ? listen_to(conn, attempt) : -1;
+	virConnectPtr conn;
+	int id;
 
+	attempt->begun = true;
+	conn = virConnectOpen(attempt->post->uri);
+	id = conn ? listen_to(conn, attempt) : -1;
 	if (id < 0) {
 		note.text = virt_last_message();
 		if (conn)
@@ -156,10 +169,10 @@ static void report_down(struct virt *virt, const char *reason) {
 
 /* The note says how it went; this is only for the attempt that takes long. */
 static void open_done(void *argument, int result, void *userdata) {
+	const struct attempt *attempt = argument;
 	struct virt *virt = userdata;
 
-	(void)argument;
-	if (result == -ETIMEDOUT)
+	if (result == -ETIMEDOUT && attempt->begun)
 		report_down(virt, "libvirtd does not answer");
 }
 
@@ -178,8 +191,10 @@ int connection_open(struct virt *virt) {
 	attempt->post = post_ref(virt->post);
 	attempt->generation = ++virt->generation;
 	r = workers_submit(virt->workers, &job);
-	if (r < 0)
+	if (r < 0) {
+		attempt->begun = true; /* the caller is told */
 		attempt_free(attempt);
+	}
 	return r;
 }
 
