@@ -30,6 +30,15 @@ static void on_stop(struct loop *loop, void *userdata) {
 	loop_exit(loop, EXIT_OK);
 }
 
+static void on_reload(struct loop *loop, void *userdata) {
+	int r = log_reopen();
+
+	(void)loop;
+	(void)userdata;
+	if (r < 0)
+		log_error("cannot open the log file anew: %s", strerror(-r));
+}
+
 static int daemon_start(struct daemon *daemon) {
 	struct store_options options = {.servers = daemon->config->servers, .on_state = on_store, .userdata = daemon};
 	int r;
@@ -67,7 +76,7 @@ static void daemon_end(struct daemon *daemon) {
 
 static int run(struct config *config) {
 	struct daemon daemon = {.config = config};
-	struct loop_options options = {.on_stop = on_stop, .userdata = &daemon};
+	struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &daemon};
 	_cleanup_(loop_freep) struct loop *loop = NULL;
 	_cleanup_free_ char *error = NULL;
 	int r = loop_new(&loop, &options);

@@ -79,8 +79,17 @@ static void stop(struct watcher *watcher) {
 	free(watcher->path);
 }
 
+static void on_reload(struct loop *loop, void *userdata) {
+	int r = log_reopen();
+
+	(void)loop;
+	(void)userdata;
+	if (r < 0)
+		log_error("cannot open the log file anew: %s", strerror(-r));
+}
+
 static int run(const struct config *config) {
-	static const struct loop_options options = {0};
+	static const struct loop_options options = {.on_reload = on_reload};
 	_cleanup_loop_ struct loop *loop = NULL;
 	struct watcher watcher = {.config = config};
 	int r = loop_new(&loop, &options);
