@@ -144,7 +144,10 @@ static int open_work(void *argument) {
 	attempt->begun = true;
 	conn = virConnectOpen(attempt->post->uri);
 	id = conn ? listen_to(conn, attempt) : -1;
-	if (id < 0) {
+	if (id >= 0 && virConnectIsAlive(conn) != 1) { /* lost before the callback could tell so */
+		shut(conn, id);
+		note.text = strdup("libvirtd closed the connection");
+	} else if (id < 0) {
 		note.text = virt_last_message();
 		if (conn)
 			shut(conn, id);
@@ -268,11 +271,21 @@ static int retry_later(struct virt *virt) {
 	return event_timer(virt->event, &virt->retry, pause, on_retry, virt);
 }
 
+static void went_down(struct virt *virt, const char *reason) {
+	connection_drop(virt);
+	report_down(virt, reason);
+	(void)retry_later(virt);
+}
+
 static void handle(struct virt *virt, struct note *note) {
 	switch (note->kind) {
 	case NOTE_UP:
 		virt->conn = note->conn;
 		virt->event_id = note->event_id;
+		if (note->generation == virt->lost) { /* and this note was overtaken by that */
+			went_down(virt, "libvirtd closed the connection");
+			break;
+		}
 		virt->pause = 0;
 		virt->reported = true;
 		if (virt->options.on_connection)
@@ -283,11 +296,9 @@ static void handle(struct virt *virt, struct note *note) {
 		(void)retry_later(virt);
 		break;
 	case NOTE_DOWN:
-		if (note->generation != virt->generation || !virt->conn)
-			break;
-		connection_drop(virt);
-		report_down(virt, note->text ? note->text : "connection lost");
-		(void)retry_later(virt);
+		virt->lost = note->generation;
+		if (note->generation == virt->generation && virt->conn)
+			went_down(virt, note->text ? note->text : "connection lost");
 		break;
 	case NOTE_EVENT:
 		virt->serial++;
