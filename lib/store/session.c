@@ -163,7 +163,8 @@ static void session_up(struct store *store) {
 	store->announce_new |= fresh;
 	watch_rearm(store);
 	/* without memory there is no probe, so a lease's holder gives up: safe */
-	(void)event_timer(store->event, &store->probe, 0, on_probe, store);
+	if (store->options.confirm)
+		(void)event_timer(store->event, &store->probe, 0, on_probe, store);
 }
 
 void session_update(struct store *store) {
