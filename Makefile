@@ -56,7 +56,8 @@ $(BUILD)/tests/$(1): $(BUILD)/tests/unit/$(1).o $(call test_objects,$(1)) $(LIBR
 endef
 $(foreach t,$(notdir $(UNIT_TESTS)),$(eval $(call test_rule,$(t))))
 
-$(BUILD)/%.o: %.c lib/base/banned.h
+# the flags are part of what is built: Makefile
+$(BUILD)/%.o: %.c lib/base/banned.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -144,29 +144,26 @@ int main(int argc, char **argv) {
 				.max_arguments = 1};
 	_cleanup_config_ struct config *config = NULL;
 	_cleanup_(services_freep) struct service *services = NULL;
-	_cleanup_free_ char *error = NULL;
-	int count;
+	int count, code;
 	char **arguments = cli_parse(&cli, argc, argv, &count);
 	const char *command = count > 0 ? arguments[0] : "start";
+	bool reports = o.check || str_equal(command, "status");
 
 	if (!str_equal(command, "start") && !str_equal(command, "status"))
 		return usage("command", command);
 	if (!str_equal(o.format, "text") && !str_equal(o.format, "json"))
 		return usage("format", o.format);
-	log_init("pvc-coordinator", o.debug);
-	if (config_load(config_path(o.config_path), &config, &error) < 0) {
-		log_error("%s", error ? error : "out of memory");
-		return EXIT_CONFIG;
-	}
+	code = log_start(cli.name, o.config_path, o.debug,
+			 reports || o.dry_run ? LOG_START_TERMINAL : LOG_START_ONE_SHOT, &config);
+	if (code != EXIT_OK)
+		return code;
 	if (services_new(config, &services) < 0) {
 		log_error("out of memory");
 		return EXIT_SYSTEM;
 	}
-	if (o.check || str_equal(command, "status"))
+	if (reports)
 		return run_status(services, config, &o);
 	if (o.dry_run)
 		return run_dry(services, config);
-	if (log_open(config) < 0)
-		log_warning("cannot open the log file below %s: logging goes on without it", config->log_directory);
 	return run_start(services, config, deadline_after(o.timeout * USEC_PER_SEC));
 }

@@ -30,8 +30,7 @@ int main(int argc, char **argv) {
 				0,
 				1};
 	_cleanup_config_ struct config *config = NULL;
-	_cleanup_free_ char *error = NULL;
-	int count, r;
+	int count, code;
 	char **arguments = cli_parse(&cli, argc, argv, &count);
 
 	undo = count > 0 && str_equal(arguments[0], "undo");
@@ -40,15 +39,9 @@ int main(int argc, char **argv) {
 			undo ? "undo and --check do not go together" : "the only command is undo");
 		return EXIT_USAGE;
 	}
-	log_init(cli.name, debug);
-	r = config_load(config_path(path), &config, &error);
-	if (r < 0) {
-		log_error("%s", error ? error : strerror(-r));
-		return exit_code_of(r) == EXIT_PERMISSION ? EXIT_PERMISSION : EXIT_CONFIG;
-	}
-	/* by hand, lines go to the terminal; run by systemd, where the configuration says */
-	if (getenv("INVOCATION_ID") && !dry_run && !check && (r = log_open(config)) < 0)
-		log_warning("cannot open the log file in %s: %s", config->log_directory, strerror(-r));
+	code = log_start(cli.name, path, debug, dry_run || check ? LOG_START_TERMINAL : LOG_START_ONE_SHOT, &config);
+	if (code != EXIT_OK)
+		return code;
 	if (undo)
 		return action_undo(dry_run);
 	if (!config->enable_networking) {

@@ -72,15 +72,12 @@ int main(int argc, char **argv) {
 	    .options = table,
 	    .option_count = ARRAY_SIZE(table)};
 	_cleanup_config_ struct config *config = NULL;
-	_cleanup_free_ char *error = NULL;
 	int count, r;
 
 	(void)cli_parse(&cli, argc, argv, &count);
-	log_init("pvc-keepalive", debug);
-	if (config_load(config_path(path), &config, &error) < 0) {
-		log_error("%s", error ? error : "out of memory");
-		return EXIT_CONFIG;
-	}
+	r = log_start(cli.name, path, debug, LOG_START_TERMINAL, &config); /* the log's own thread opens it: say.c */
+	if (r != EXIT_OK)
+		return r;
 	r = run(config);
 	return r < 0 ? exit_code_of(r) : r;
 }

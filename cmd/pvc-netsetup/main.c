@@ -26,9 +26,8 @@ int main(int argc, char **argv) {
 	    .max_arguments = 1,
 	};
 	_cleanup_config_ struct config *config = NULL;
-	_cleanup_free_ char *error = NULL;
 	struct wanted wanted;
-	int count, r;
+	int count, code;
 	char **arguments = cli_parse(&cli, argc, argv, &count);
 
 	undo = count == 1 && str_equal(arguments[0], "undo");
@@ -36,15 +35,9 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "%s: unknown command '%s'; try '%s --help'\n", cli.name, arguments[0], cli.name);
 		return EXIT_USAGE;
 	}
-	log_init(cli.name, debug);
-	r = config_load(config_path(path), &config, &error);
-	if (r < 0) {
-		log_error("%s", error ? error : strerror(-r));
-		return EXIT_CONFIG;
-	}
-	/* by hand all lines go to the terminal; as a unit also where the other programs' lines go */
-	if (!dry_run && !check && getenv("JOURNAL_STREAM") && log_open(config) < 0)
-		log_warning("cannot write the log file in %s", config->log_directory);
+	code = log_start(cli.name, path, debug, dry_run || check ? LOG_START_TERMINAL : LOG_START_ONE_SHOT, &config);
+	if (code != EXIT_OK)
+		return code;
 	if (!config->enable_networking) {
 		log_info("functions.enable_networking is off: nothing to do");
 		return EXIT_OK;

@@ -174,24 +174,20 @@ int main(int argc, char **argv) {
 				.option_count = ARRAY_SIZE(table),
 				.max_arguments = 1};
 	_cleanup_config_ struct config *config = NULL;
-	_cleanup_free_ char *error = NULL;
 	const struct command *command;
-	int count;
+	int count, code;
 	char **arguments = cli_parse(&cli, argc, argv, &count);
 
-	log_init("pvc-register", o.debug);
 	command = find_command(count > 0 ? arguments[0] : "start");
 	if (!command || ((o.dry_run || o.check) && command->run != run_start)) {
 		fprintf(stderr, "pvc-register: %s '%s'; try 'pvc-register --help'\n",
 			command ? "--dry-run and --check are not for" : "unknown command", arguments[0]);
 		return EXIT_USAGE;
 	}
-	if (config_load(config_path(o.config_path), &config, &error) < 0) {
-		log_error("%s", error ? error : "out of memory");
-		return EXIT_CONFIG;
-	}
-	if (!o.dry_run && !o.check && log_open(config) < 0)
-		log_warning("cannot open the log file below %s: logging goes on without it", config->log_directory);
+	code = log_start(cli.name, o.config_path, o.debug,
+			 o.dry_run || o.check ? LOG_START_TERMINAL : LOG_START_CONFIGURED, &config);
+	if (code != EXIT_OK)
+		return code;
 	if (o.timeout == 0)
 		o.timeout = command->timeout;
 	return command->run(config, &o);

@@ -136,19 +136,12 @@ int main(int argc, char **argv) {
 	    .option_count = ARRAY_SIZE(options),
 	};
 	_cleanup_config_ struct config *config = NULL;
-	_cleanup_free_ char *error = NULL;
-	int count, r;
+	int count, code;
 
 	(void)cli_parse(&cli, argc, argv, &count); /* there are no arguments */
-	log_init(cli.name, debug);
-	r = config_load(config_path(path), &config, &error);
-	if (r < 0) {
-		log_error("%s", error ? error : strerror(-r));
-		return EXIT_CONFIG;
-	}
-	/* by hand all lines go to the terminal; as a unit also where the other programs' lines go */
-	if (!dry_run && !check && getenv("JOURNAL_STREAM") && log_open(config) < 0)
-		log_warning("cannot write the log file in %s", config->log_directory);
+	code = log_start(cli.name, path, debug, dry_run || check ? LOG_START_TERMINAL : LOG_START_ONE_SHOT, &config);
+	if (code != EXIT_OK)
+		return code;
 	if (!config->enable_networking) {
 		log_info("functions.enable_networking is off: nothing to do");
 		return EXIT_OK;

@@ -24,6 +24,7 @@
 #define LIST_PATIENCE     (20 * USEC_PER_SEC)
 #define PERMISSION        (5 * USEC_PER_SEC) /* an action must reach libvirt so soon after the read that allows it */
 #define RETRY_PAUSE       (5 * USEC_PER_SEC) /* after a call to libvirt that failed */
+#define TICKS_A_LISTING   6                  /* events tell of changes; the listing is for what they miss */
 #define REASON_MAX        1000               /* bytes of failedreason */
 
 struct console;
@@ -57,6 +58,7 @@ struct daemon {
 	sd_event_source *console_watch, *console_retry;
 	ino_t console_inode; /* of the directory that is watched */
 	char *published;     /* what the status file said */
+	unsigned ticks;      /* keepalive intervals so far */
 	bool ready, stopping;
 };
 

@@ -85,13 +85,14 @@ void hypervisor_list_soon(struct daemon *daemon) {
 		hypervisor_list(daemon);
 }
 
-/* Every keepalive interval: the figures, and whatever no event told. */
+/* Every keepalive interval: that the figures are fresh. Every few of them: whatever no event told. */
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 	struct daemon *daemon = userdata;
 
 	(void)source;
 	(void)usec;
-	hypervisor_list(daemon);
+	if (daemon->ticks++ % TICKS_A_LISTING == 0)
+		hypervisor_list(daemon);
 	publish(daemon, true);
 	consoles_check(daemon);
 	return event_timer(daemon->event, &daemon->tick, daemon->config->keepalive_interval * USEC_PER_SEC, on_tick,

@@ -30,6 +30,15 @@ static void on_stop(struct loop *loop, void *userdata) {
 	loop_exit(loop, EXIT_OK);
 }
 
+static void on_reload(struct loop *loop, void *userdata) {
+	int r = log_reopen();
+
+	(void)loop;
+	(void)userdata;
+	if (r < 0)
+		log_error("cannot open the log file anew: %s", strerror(-r));
+}
+
 static int daemon_start(struct daemon *daemon) {
 	struct store_options options = {.servers = daemon->config->servers, .on_state = on_store, .userdata = daemon};
 	int r;
@@ -67,7 +76,7 @@ static void daemon_end(struct daemon *daemon) {
 
 static int run(struct config *config) {
 	struct daemon daemon = {.config = config};
-	struct loop_options options = {.on_stop = on_stop, .userdata = &daemon};
+	struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &daemon};
 	_cleanup_(loop_freep) struct loop *loop = NULL;
 	_cleanup_free_ char *error = NULL;
 	int r = loop_new(&loop, &options);
@@ -106,20 +115,12 @@ int main(int argc, char **argv) {
 	    .option_count = ARRAY_SIZE(options),
 	};
 	_cleanup_config_ struct config *config = NULL;
-	_cleanup_free_ char *error = NULL;
 	int count, r;
 
 	(void)cli_parse(&cli, argc, argv, &count);
-	log_init(cli.name, debug);
-	r = config_load(config_path(path), &config, &error);
-	if (r < 0) {
-		log_error("%s", error ? error : strerror(-r));
-		return r == -EINVAL ? EXIT_CONFIG : exit_code_of(r);
-	}
-	log_init(cli.name, debug || config->debug);
-	r = log_open(config);
-	if (r < 0)
-		log_warning("cannot open the log file in %s: %s", config->log_directory, strerror(-r));
+	r = log_start(cli.name, path, debug, LOG_START_CONFIGURED, &config);
+	if (r != EXIT_OK)
+		return r;
 	r = run(config);
 	log_close();
 	return r;

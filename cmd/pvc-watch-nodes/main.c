@@ -79,8 +79,17 @@ static void stop(struct watcher *watcher) {
 	free(watcher->path);
 }
 
+static void on_reload(struct loop *loop, void *userdata) {
+	int r = log_reopen();
+
+	(void)loop;
+	(void)userdata;
+	if (r < 0)
+		log_error("cannot open the log file anew: %s", strerror(-r));
+}
+
 static int run(const struct config *config) {
-	static const struct loop_options options = {0};
+	static const struct loop_options options = {.on_reload = on_reload};
 	_cleanup_loop_ struct loop *loop = NULL;
 	struct watcher watcher = {.config = config};
 	int r = loop_new(&loop, &options);
@@ -112,19 +121,12 @@ int main(int argc, char **argv) {
 				0,
 				0};
 	_cleanup_config_ struct config *config = NULL;
-	_cleanup_free_ char *error = NULL;
 	int count, r;
 
 	(void)cli_parse(&cli, argc, argv, &count);
-	log_init(cli.name, debug);
-	r = config_load(config_path(path), &config, &error);
-	if (r < 0) {
-		log_error("%s", error ? error : strerror(-r));
-		return EXIT_CONFIG;
-	}
-	r = log_open(config);
-	if (r < 0)
-		log_warning("cannot open the log file in %s: %s", config->log_directory, strerror(-r));
+	r = log_start(cli.name, path, debug, LOG_START_CONFIGURED, &config);
+	if (r != EXIT_OK)
+		return r;
 	r = run(config);
 	log_close();
 	return r;

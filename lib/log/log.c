@@ -138,6 +138,10 @@ static bool is_journal(int fd) {
 	return strcmp(own, stream) == 0;
 }
 
+bool log_is_journal(void) {
+	return is_journal(STDOUT_FILENO) || is_journal(STDERR_FILENO);
+}
+
 static int write_line(int fd, const struct strbuf *line) {
 	ssize_t n;
 

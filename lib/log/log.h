@@ -31,6 +31,18 @@ int log_open(const struct config *config);
  * opened. */
 int log_reopen(void);
 void log_close(void);
+/* Is standard output or standard error the journal: does systemd run this program as a unit? */
+bool log_is_journal(void);
+
+/* The beginning of a program: log_init(), config_load() with its errors logged, then log_open() as the mode asks.
+ * Returns EXIT_OK, or what to exit with: EXIT_CONFIG, or EXIT_PERMISSION when the file may not be read. */
+enum log_start_mode {
+	LOG_START_CONFIGURED, /* follow the configuration */
+	LOG_START_ONE_SHOT, /* by hand all lines go to the terminal; as a unit to where the other programs' lines go */
+	LOG_START_TERMINAL, /* leave the log alone: --check, --dry-run */
+};
+int log_start(const char *program, const char *config_option, bool debug, enum log_start_mode mode,
+	      struct config **ret);
 bool log_wants(enum log_level level);
 void log_message(enum log_level level, const char *format, ...) _printf_(2, 3);
 

@@ -79,6 +79,7 @@ struct store {
 	int64_t session_id;
 	uint64_t session; /* counts sessions; 0 before the first */
 	unsigned timeout_ms;
+	usec_t lost_at; /* when the session was heard of last, while it is not connected */
 	usec_t confirmed;
 	usec_t attempt_deadline, attempt_limit; /* of one try to connect to one server */
 	unsigned attempts;

@@ -20,6 +20,7 @@
 #define ATTEMPT_USEC     (1000 * USEC_PER_MSEC) /* first limit for one try to connect; doubled after each round */
 #define CLOSE_USEC       (500 * USEC_PER_MSEC)  /* what store_close() may wait for the server */
 #define PROBES_A_TIMEOUT 6
+#define FORGET_TIMEOUTS  6 /* a session is given up when it could not be taken up again for so many of its time-outs */
 
 static void io_drop(struct store *store) {
 	store->io = sd_event_source_disable_unref(store->io);
@@ -162,7 +163,8 @@ static void session_up(struct store *store) {
 	store->announce_new |= fresh;
 	watch_rearm(store);
 	/* without memory there is no probe, so a lease's holder gives up: safe */
-	(void)event_timer(store->event, &store->probe, 0, on_probe, store);
+	if (store->options.confirm)
+		(void)event_timer(store->event, &store->probe, 0, on_probe, store);
 }
 
 void session_update(struct store *store) {
@@ -178,6 +180,7 @@ void session_update(struct store *store) {
 		session_up(store);
 	} else {
 		store->connected = false;
+		store->lost_at = now_monotonic();
 		store->announce_lost = true;
 	}
 	op_wake(store);
@@ -254,6 +257,13 @@ static int io_update(struct store *store, int fd, uint32_t mask, bool fresh) {
 	return sd_event_source_set_priority(store->io, SD_EVENT_PRIORITY_IMPORTANT);
 }
 
+/* Servers that lost their data, or have an older copy of it, refuse a client that has seen newer: they close the
+ * connection without saying that the session is over, for ever. A new session has seen nothing. */
+static bool is_refused(const struct store *store) {
+	return !store->connected && store->session_id != 0 &&
+	       now_monotonic() - store->lost_at > FORGET_TIMEOUTS * (usec_t)store->timeout_ms * USEC_PER_MSEC;
+}
+
 static int on_prepare(sd_event_source *source, void *userdata) {
 	struct store *store = userdata;
 	struct timeval tv = {0};
@@ -262,7 +272,7 @@ static int on_prepare(sd_event_source *source, void *userdata) {
 	bool fresh;
 
 	(void)source;
-	if (store->zh && is_unrecoverable(store->zh)) {
+	if (store->zh && (is_unrecoverable(store->zh) || is_refused(store))) {
 		session_update(store);
 		r = handle_replace(store);
 		if (r < 0)

@@ -14,10 +14,10 @@
  * again by themselves, over connections and sessions; they fail only after several connections broke at them.
  *
  * Clock: store_last_confirmed() is this process's own CLOCK_MONOTONIC time of *sending* the newest request that went
- * through the leader (writes, syncs, and a sync of the store's own six times a session time-out) and was answered
- * within this session. Reads do not count: a server that is cut off from the others goes on answering them for a while.
- * A holder of a lease judges by that alone: the ZooKeeper client never tells that a session expired while it is cut
- * off.
+ * through the leader (writes, syncs, and with `confirm` a sync of the store's own six times a session time-out) and was
+ * answered within this session. Reads do not count: a server that is cut off from the others goes on answering them for
+ * a while. A holder of a lease judges by that alone: the ZooKeeper client never tells that a session expired while it
+ * is cut off.
  */
 #pragma once
 
@@ -39,8 +39,9 @@ enum store_state {
 			      are gone: compare everything */
 };
 struct store_options {
-	const char *servers;                                                           /* "host:port,host:port" */
-	unsigned session_timeout_ms;                                                   /* 0: STORE_SESSION_TIMEOUT_MS */
+	const char *servers;         /* "host:port,host:port" */
+	unsigned session_timeout_ms; /* 0: STORE_SESSION_TIMEOUT_MS */
+	bool confirm; /* keep store_last_confirmed() fresh, at the cost of a sync now and then: for holders of leases */
 	void (*on_state)(struct store *store, enum store_state state, void *userdata); /* may be NULL */
 	void *userdata;
 };

@@ -215,7 +215,7 @@ int store_lock_wait(struct store *store, const char *path, enum store_lock_kind 
 /* ---- connecting ------------------------------------------------------------------------------------------------ */
 
 int store_connect(const char *servers, usec_t deadline, struct store **ret, char **ret_error) {
-	struct store_options options = {.servers = servers};
+	struct store_options options = {.servers = servers, .confirm = true};
 	struct store *store = NULL;
 	sd_event *event = NULL;
 	int r = sd_event_new(&event);

@@ -2,6 +2,8 @@
 /* The connection to libvirt: opened on a worker, watched by libvirt's keepalive, opened again when lost. */
 #include "virt/internal.h"
 
+#include <stdatomic.h>
+
 #define OPEN_PATIENCE (10 * USEC_PER_SEC) /* then libvirt is reported not to answer */
 #define RETRY_FIRST   (250 * USEC_PER_MSEC)
 #define RETRY_LAST    (5 * USEC_PER_SEC)
@@ -90,11 +92,19 @@ static void on_close(virConnectPtr conn, int reason, void *userdata) {
 struct attempt {
 	struct post *post;
 	uint64_t generation;
+	atomic_bool begun;
 };
 
+/* An attempt always ends with a note, also when all threads wait for a libvirtd that hangs and none got to it. */
 static void attempt_free(void *argument) {
 	struct attempt *attempt = argument;
+	struct note note = {.kind = NOTE_FAILED, .generation = attempt->generation};
 
+	if (!attempt->begun) {
+		note.text = strdup("libvirtd does not answer any call");
+		if (post_put(attempt->post, &note) < 0)
+			free(note.text);
+	}
 	post_unref(attempt->post);
 	free(attempt);
 }
@@ -128,10 +138,16 @@ static void shut(virConnectPtr conn, int event_id) {
 static int open_work(void *argument) {
 	struct attempt *attempt = argument;
 	struct note note = {.kind = NOTE_FAILED, .generation = attempt->generation};
-	virConnectPtr conn = virConnectOpen(attempt->post->uri);
-	int id = conn ? listen_to(conn, attempt) : -1;
+	virConnectPtr conn;
+	int id;
 
-	if (id < 0) {
+	attempt->begun = true;
+	conn = virConnectOpen(attempt->post->uri);
+	id = conn ? listen_to(conn, attempt) : -1;
+	if (id >= 0 && virConnectIsAlive(conn) != 1) { /* lost before the callback could tell so */
+		shut(conn, id);
+		note.text = strdup("libvirtd closed the connection");
+	} else if (id < 0) {
 		note.text = virt_last_message();
 		if (conn)
 			shut(conn, id);
@@ -156,10 +172,10 @@ static void report_down(struct virt *virt, const char *reason) {
 
 /* The note says how it went; this is only for the attempt that takes long. */
 static void open_done(void *argument, int result, void *userdata) {
+	const struct attempt *attempt = argument;
 	struct virt *virt = userdata;
 
-	(void)argument;
-	if (result == -ETIMEDOUT)
+	if (result == -ETIMEDOUT && attempt->begun)
 		report_down(virt, "libvirtd does not answer");
 }
 
@@ -178,8 +194,10 @@ int connection_open(struct virt *virt) {
 	attempt->post = post_ref(virt->post);
 	attempt->generation = ++virt->generation;
 	r = workers_submit(virt->workers, &job);
-	if (r < 0)
+	if (r < 0) {
+		attempt->begun = true; /* the caller is told */
 		attempt_free(attempt);
+	}
 	return r;
 }
 
@@ -253,11 +271,21 @@ static int retry_later(struct virt *virt) {
 	return event_timer(virt->event, &virt->retry, pause, on_retry, virt);
 }
 
+static void went_down(struct virt *virt, const char *reason) {
+	connection_drop(virt);
+	report_down(virt, reason);
+	(void)retry_later(virt);
+}
+
 static void handle(struct virt *virt, struct note *note) {
 	switch (note->kind) {
 	case NOTE_UP:
 		virt->conn = note->conn;
 		virt->event_id = note->event_id;
+		if (note->generation == virt->lost) { /* and this note was overtaken by that */
+			went_down(virt, "libvirtd closed the connection");
+			break;
+		}
 		virt->pause = 0;
 		virt->reported = true;
 		if (virt->options.on_connection)
@@ -268,11 +296,9 @@ static void handle(struct virt *virt, struct note *note) {
 		(void)retry_later(virt);
 		break;
 	case NOTE_DOWN:
-		if (note->generation != virt->generation || !virt->conn)
-			break;
-		connection_drop(virt);
-		report_down(virt, note->text ? note->text : "connection lost");
-		(void)retry_later(virt);
+		virt->lost = note->generation;
+		if (note->generation == virt->generation && virt->conn)
+			went_down(virt, note->text ? note->text : "connection lost");
 		break;
 	case NOTE_EVENT:
 		virt->serial++;

@@ -55,6 +55,7 @@ struct virt {
 	virConnectPtr conn; /* NULL while down */
 	int event_id;
 	uint64_t generation; /* of the connection or attempt */
+	uint64_t lost;       /* of the last one that was lost */
 	uint64_t serial;
 	usec_t pause; /* before the next attempt */
 	bool reported;

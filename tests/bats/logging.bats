@@ -33,6 +33,25 @@ setup() { rm -rf "$T/log"; }
 	diff <(sort "$T/out" | sed 's/^[^ ]* [^ ]* //' | sort) <(cat "$T"/log/pvc.log* | sed 's/^[^ ]* [^ ]* //' | sort)
 }
 
+# follows PROGRAM: its log file is moved away, and after SIGHUP it has a new one open.
+follows() {
+	unshare --uts sh -c 'hostname pvchv1 && exec "$0" --config "$1"' "$1" "$T/pvcd.yaml" >"$T/out" 2>&1 3>&- &
+	local pid=$!
+	remember "$pid"
+	# shellcheck disable=SC2317 # called by wait_until
+	writes() { readlink /proc/"$pid"/fd/* | grep -qxF "$T/log/pvc.log"; }
+	wait_until 60 writes
+	wait_until 60 grep -q "^SigBlk:.*[13579bdf]$" "/proc/$pid/status" # before, SIGHUP would end it
+	mv "$T/log/pvc.log" "$T/log/pvc.log.1"
+	kill -HUP "$pid"
+	wait_until 60 writes
+	kill -TERM "$pid"
+	wait "$pid"
+}
+
+@test "D83: pvc-watch-nodes follows a rotated log file" { follows pvc-watch-nodes; }
+@test "D83: pvc-watch-domains follows a rotated log file" { follows pvc-watch-domains; }
+
 # with_log_mount OPTIONS COMMAND...: with the log directory on a file system of its own.
 with_log_mount() {
 	local options=$1

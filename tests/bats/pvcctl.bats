@@ -30,7 +30,10 @@ act_begin() {
 	wait_until 60 grep -q acting "$T/acting.log"
 }
 act_end() {
-	[ ! -s "$T/acting" ] || kill -KILL "$(cat "$T/acting")" || :
+	local pid
+	[ -s "$T/acting" ] || return 0
+	pid=$(cat "$T/acting")
+	kill -KILL "$pid" && wait "$pid" 2>/dev/null
 	: >"$T/acting"
 }
 uuid_of() { pvc vm list --format json | $PYTHON -c 'import json,sys; print([v["uuid"] for v in json.load(sys.stdin) if v["name"] == sys.argv[1]][0])' "$1"; }

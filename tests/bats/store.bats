@@ -117,6 +117,24 @@ locks() { $PYTHON "$TOP/tests/lib/store_locks.py" "$ZK" "$BUILD/tests/drive_stor
 	says 'value /key 1 after'
 }
 
+@test "servers that lost their data are used again, with a new session" {
+	local i
+	zk create /key before
+	drive a 1000
+	ask watch /key
+	for i in 1 2 3 4 5 6 7 8 9; do zk set /key "$i"; done # the client has seen more than the new server will have
+	says 'value /key 9 9'
+	zk_stop
+	says 'state connecting'
+	rm -r "$T/zk/data"
+	forget
+	zk_start
+	says 'state new'
+	says 'missing /key'
+	zk create /key after
+	says 'value /key 0 after'
+}
+
 @test "what was asked for without a connection waits for one, in order" {
 	drive a 10000
 	says 'state new'

@@ -51,14 +51,17 @@ alive() { [ -e "$T/daemon.pid" ] && ! process_is_gone "$(daemon_pid)"; }
 said() { grep -qF -- "$*" "$T/daemon.log"; }
 times_ready() { grep -c ': ready$\|; ready$' "$T/daemon.log" || :; }
 ready_again() { [ "$(times_ready)" -gt "$1" ]; }
+daemon_run() {
+	nsenter -t "$LV_PID" -m -n unshare --uts sh -c 'hostname pvchv1 && exec "$@"' sh \
+		env ${PRELOAD:+LD_PRELOAD="$PRELOAD"} pvc-watch-domains --debug --config "$1" >>"$T/daemon.log" 2>&1 3>&- &
+	echo $! >"$T/daemon.pid"
+	remember $!
+}
 daemon_start() {
 	local before
 	touch "$T/daemon.log"
 	before=$(times_ready)
-	nsenter -t "$LV_PID" -m -n unshare --uts sh -c 'hostname pvchv1 && exec "$@"' sh \
-		pvc-watch-domains --debug --config "${1:-$T/pvcd.yaml}" >>"$T/daemon.log" 2>&1 3>&- &
-	echo $! >"$T/daemon.pid"
-	remember $!
+	daemon_run "${1:-$T/pvcd.yaml}"
 	wait_until 60 ready_again "$before"
 }
 daemon_patient() { # one that gives guests an hour
@@ -446,6 +449,40 @@ sys.exit(0 if min(gaps) >= 4.9 else "starts too close: %r" % gaps)'
 	kill -CONT "$(libvirtd_pid)"
 	wait_until 60 runs "$N"
 	state_is "$U" start
+}
+
+@test "a libvirtd that hangs while many VMs are stopped is used again when it answers" {
+	local i u uuids=()
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		u=$(uuid "$i")
+		uuids+=("$u")
+		guest_xml "many$i" "$u" >"$T/x.xml"
+		dom define "$u" "many$i" start pvchv1 "$T/x.xml"
+	done
+	for i in 1 2 3 4 5 6 7 8 9 10; do wait_until 120 said "VM ${uuids[i - 1]} (many$i): started"; done
+	kill -STOP "$(libvirtd_pid)"
+	for u in "${uuids[@]}"; do dom set "$u" state=stop; done # more calls than there are threads
+	# so the attempt to connect anew finds none
+	wait_until 90 status_is libvirt 'down: libvirtd does not answer any call'
+	kill -CONT "$(libvirtd_pid)"
+	wait_until 60 status_is libvirt up
+	wait_until 60 status_is count 0
+}
+
+@test "a libvirtd that goes away just when it was connected to is connected to again" {
+	daemon_kill
+	cc -shared -fPIC -o "$T/slow.so" "$TOP/tests/lib/slow_close_callback.c"
+	touch "$T/hold"
+	rm -f "$T/daemon.log" "$T/held"
+	HOLD=$T/hold HELD=$T/held PRELOAD=$T/slow.so daemon_run "$T/pvcd.yaml"
+	wait_until 60 test -e "$T/held"
+	libvirtd_stop KILL
+	libvirtd_start
+	rm "$T/hold"
+	wait_until 60 said 'connected to libvirt'
+	vm start
+	wait_until 60 said "VM $U ($N): libvirt: started, booted" # libvirt's events come
+	daemon_kill
 }
 
 @test "D46: many starts of a running VM make one console watcher" {

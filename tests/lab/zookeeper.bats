@@ -77,6 +77,27 @@ attempted() { [ "$(attempts)" -ge "$1" ]; }
 	[ "$(for p in $PROGRAMS; do main_pid "$p"; done)" = "$pids" ]
 }
 
+@test "a node that does not reach run in time starts its chain again, until it does" {
+	down() { [ "$(node systemctl is-active pvc-register.service)" = inactive ]; }
+	node systemctl stop pvc.target
+	wait_until 120 down
+	# no heartbeat comes, as if ZooKeeper had gone away after the registration; the last step gives up after three seconds
+	node mkdir -p /etc/systemd/system/pvc-online.service.d /run/systemd/system/pvc-keepalive.service.d
+	printf '[Service]\nExecStart=\nExecStart=/usr/sbin/pvc-register --timeout=3 online\n' >"$T/online.conf"
+	printf '[Service]\nType=simple\nWatchdogSec=0\nExecStart=\nExecStart=/bin/sleep infinity\n' >"$T/silent.conf"
+	"$LAB" put "$NODE" "$T/online.conf" /etc/systemd/system/pvc-online.service.d/timeout.conf
+	"$LAB" put "$NODE" "$T/silent.conf" /run/systemd/system/pvc-keepalive.service.d/silent.conf
+	node systemctl daemon-reload
+	run node systemctl start pvc.target
+	[ "$status" -ne 0 ]
+	wait_until 120 attempted $(($(attempts) + 1)) || explain
+	node rm /run/systemd/system/pvc-keepalive.service.d/silent.conf
+	node systemctl daemon-reload
+	up() { node systemctl is-active --quiet pvc.target; }
+	wait_until 120 up || explain
+	node_runs
+}
+
 @test "the target stops in bounded time while ZooKeeper is away" {
 	elsewhere_stop
 	down() { [ "$(node systemctl is-active pvc-register.service)" = inactive ] && [ "$(node systemctl is-active pvc-keepalive.service)" = inactive ]; }

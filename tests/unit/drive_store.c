@@ -211,7 +211,7 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *user
 
 int main(int argc, char **argv) {
 	struct driver driver = {0};
-	struct store_options options = {.on_state = on_state, .userdata = &driver};
+	struct store_options options = {.confirm = true, .on_state = on_state, .userdata = &driver};
 	int r;
 
 	if (argc != 3) {
