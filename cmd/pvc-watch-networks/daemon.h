@@ -123,13 +123,14 @@ bool leftovers_seen(const struct daemon *daemon);
 
 /* ---- firewall.c ---- */
 
-struct firewall;
-int firewall_start(struct daemon *daemon);
-void firewall_stop(struct daemon *daemon);
-void firewall_mark(struct network *network);
-void firewall_forget(struct daemon *daemon, uint32_t vni); /* remove its chains */
-void firewall_tick(struct daemon *daemon);
-bool firewall_idle(const struct daemon *daemon);
+struct filters;
+int filters_start(struct daemon *daemon);
+void filters_stop(struct daemon *daemon);
+void filters_mark(struct network *network);
+void filters_forget(struct daemon *daemon, uint32_t vni); /* remove its chains */
+void filters_compare(struct daemon *daemon); /* all of it, also what is left of networks that are no more */
+void filters_tick(struct daemon *daemon);
+bool filters_idle(const struct daemon *daemon);
 
 /* ---- report.c ---- */
 
@@ -159,7 +160,7 @@ struct daemon {
 	struct underlay underlay;
 	struct peers *peers;
 	struct links *links;
-	struct firewall *firewall;
+	struct filters *firewall;
 	struct reports *reports;
 };
 /* Tells systemd once everything was in force for the first time. */

@@ -20,7 +20,7 @@ struct call {
 	char *error;
 };
 
-struct firewall {
+struct filters {
 	struct daemon *daemon;
 	struct network_firewall *firewall;
 	sd_event_source *pass;
@@ -30,19 +30,19 @@ struct firewall {
 	size_t removed_count;
 };
 
-static void schedule(struct firewall *firewall) {
+static void schedule(struct filters *firewall) {
 	int r = sd_event_source_set_enabled(firewall->pass, SD_EVENT_ONESHOT);
 
 	if (r < 0)
 		log_error("cannot go on comparing rules: %s", strerror(-r));
 }
 
-void firewall_mark(struct network *network) {
+void filters_mark(struct network *network) {
 	network->firewall_dirty = true;
 	schedule(network->daemon->firewall);
 }
 
-static void add_removed(struct firewall *firewall, uint32_t vni) {
+static void add_removed(struct filters *firewall, uint32_t vni) {
 	uint32_t *grown = reallocarray(firewall->removed, firewall->removed_count + 1, sizeof(*grown));
 
 	if (!grown) {
@@ -53,7 +53,7 @@ static void add_removed(struct firewall *firewall, uint32_t vni) {
 	firewall->removed = grown;
 }
 
-void firewall_forget(struct daemon *daemon, uint32_t vni) {
+void filters_forget(struct daemon *daemon, uint32_t vni) {
 	add_removed(daemon->firewall, vni);
 	schedule(daemon->firewall);
 }
@@ -87,13 +87,13 @@ static void free_call(void *arg) {
 }
 
 /* Everything is compared again. */
-static void mark_all(struct firewall *firewall) {
+static void mark_all(struct filters *firewall) {
 	firewall->begun = false;
 	for (size_t i = 0; i < firewall->daemon->table.count; i++)
 		firewall->daemon->table.items[i]->firewall_dirty = true;
 }
 
-static void failed(struct firewall *firewall, int error, const char *text) {
+static void failed(struct filters *firewall, int error, const char *text) {
 	mark_all(firewall);
 	firewall->retry_at = now_monotonic() + RETRY_TIME;
 	if (!firewall->told)
@@ -103,7 +103,7 @@ static void failed(struct firewall *firewall, int error, const char *text) {
 }
 
 /* Chains of networks that are no more, and those of bridged ones. */
-static void sort_out(struct firewall *firewall, const struct call *call) {
+static void sort_out(struct filters *firewall, const struct call *call) {
 	for (size_t i = 0; i < call->present_count; i++) {
 		const struct network *network = table_find(firewall->daemon, call->present[i]);
 
@@ -113,7 +113,7 @@ static void sort_out(struct firewall *firewall, const struct call *call) {
 }
 
 static void done(void *arg, int result, void *userdata) {
-	struct firewall *firewall = userdata;
+	struct filters *firewall = userdata;
 	struct daemon *daemon = firewall->daemon;
 	struct call *call = arg;
 
@@ -169,7 +169,7 @@ static int want(struct call *call, struct network *network) {
 }
 
 /* Takes over what is marked. */
-static int collect(struct firewall *firewall, struct call *call) {
+static int collect(struct filters *firewall, struct call *call) {
 	const struct table *table = &firewall->daemon->table;
 	int r = 0;
 
@@ -197,7 +197,7 @@ static int collect(struct firewall *firewall, struct call *call) {
 	return r;
 }
 
-static int submit(struct firewall *firewall, struct call *call) {
+static int submit(struct filters *firewall, struct call *call) {
 	struct job job = {.work = work,
 			  .done = done,
 			  .free_arg = free_call,
@@ -211,12 +211,13 @@ static int submit(struct firewall *firewall, struct call *call) {
 }
 
 static int on_pass(sd_event_source *source, void *userdata) {
-	struct firewall *firewall = userdata;
+	struct filters *firewall = userdata;
 	struct call *call;
 	int r = 0;
 
 	(void)source;
-	if (firewall->busy || firewall->retry_at > now_monotonic())
+	/* before the list of networks is known for sure nothing can be told to be of none */
+	if (firewall->busy || firewall->retry_at > now_monotonic() || !firewall->daemon->leftovers_seen)
 		return 0;
 	if (!firewall->firewall)
 		r = network_firewall_open(&firewall->firewall);
@@ -242,8 +243,13 @@ static int on_pass(sd_event_source *source, void *userdata) {
 	return 0;
 }
 
-void firewall_tick(struct daemon *daemon) {
-	struct firewall *firewall = daemon->firewall;
+void filters_compare(struct daemon *daemon) {
+	mark_all(daemon->firewall);
+	schedule(daemon->firewall);
+}
+
+void filters_tick(struct daemon *daemon) {
+	struct filters *firewall = daemon->firewall;
 	usec_t now = now_monotonic();
 
 	for (size_t i = 0; i < daemon->table.count; i++) {
@@ -251,7 +257,7 @@ void firewall_tick(struct daemon *daemon) {
 
 		if (network->settle_since && now - network->settle_since >= SETTLE_TIME) {
 			network->settle_since = 0;
-			firewall_mark(network);
+			filters_mark(network);
 		}
 	}
 	if (firewall->busy)
@@ -264,8 +270,8 @@ void firewall_tick(struct daemon *daemon) {
 }
 
 /* The first call was made, and none is under way or wanted. (A firewall that fails does not hold up the networks.) */
-bool firewall_idle(const struct daemon *daemon) {
-	const struct firewall *firewall = daemon->firewall;
+bool filters_idle(const struct daemon *daemon) {
+	const struct filters *firewall = daemon->firewall;
 
 	if (firewall->told)
 		return true;
@@ -277,8 +283,8 @@ bool firewall_idle(const struct daemon *daemon) {
 	return true;
 }
 
-int firewall_start(struct daemon *daemon) {
-	struct firewall *firewall = calloc(1, sizeof(*firewall));
+int filters_start(struct daemon *daemon) {
+	struct filters *firewall = calloc(1, sizeof(*firewall));
 	int r;
 
 	if (!firewall)
@@ -291,8 +297,8 @@ int firewall_start(struct daemon *daemon) {
 	return r;
 }
 
-void firewall_stop(struct daemon *daemon) {
-	struct firewall *firewall = daemon->firewall;
+void filters_stop(struct daemon *daemon) {
+	struct filters *firewall = daemon->firewall;
 
 	if (!firewall)
 		return;

@@ -33,6 +33,13 @@ static void look(struct daemon *daemon, const struct net_links *links, const str
 	}
 }
 
+static void seen(struct daemon *daemon) {
+	daemon->leftovers_busy = false;
+	daemon->leftovers_seen = true;
+	filters_compare(daemon);
+	daemon_check_ready(daemon);
+}
+
 static void listed(struct store *store, int result, const struct strlist *children, void *userdata) {
 	struct daemon *daemon = userdata;
 	_cleanup_net_links_ struct net_links links = {0};
@@ -41,9 +48,7 @@ static void listed(struct store *store, int result, const struct strlist *childr
 
 	(void)store;
 	if (result == -ENOENT) { /* no cluster yet: nothing is known to be deleted */
-		daemon->leftovers_busy = false;
-		daemon->leftovers_seen = true;
-		daemon_check_ready(daemon);
+		seen(daemon);
 		return;
 	}
 	if (result < 0) {
@@ -56,9 +61,7 @@ static void listed(struct store *store, int result, const struct strlist *childr
 		return;
 	}
 	look(daemon, &links, children);
-	daemon->leftovers_busy = false;
-	daemon->leftovers_seen = true;
-	daemon_check_ready(daemon);
+	seen(daemon);
 }
 
 static void synced(struct store *store, int result, void *userdata) {

@@ -34,7 +34,7 @@ static bool all_seen(const struct daemon *daemon) {
 }
 
 void daemon_check_ready(struct daemon *daemon) {
-	if (daemon->ready || daemon->stopping || !links_idle(daemon) || !firewall_idle(daemon) || !all_seen(daemon))
+	if (daemon->ready || daemon->stopping || !links_idle(daemon) || !filters_idle(daemon) || !all_seen(daemon))
 		return;
 	daemon->ready = true;
 	loop_ready(daemon->loop, "watching");
@@ -59,7 +59,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 		compare_all(daemon);
 	links_tick(daemon);
 	peers_tick(daemon);
-	firewall_tick(daemon);
+	filters_tick(daemon);
 	if (!daemon->leftovers_seen && store_is_connected(daemon->store))
 		leftovers_look(daemon);
 	daemon_check_ready(daemon);
@@ -95,7 +95,7 @@ static int start(struct daemon *daemon) {
 	if (r >= 0)
 		r = links_start(daemon);
 	if (r >= 0)
-		r = firewall_start(daemon);
+		r = filters_start(daemon);
 	if (r >= 0)
 		r = reports_start(daemon);
 	if (r >= 0)
@@ -116,7 +116,7 @@ static void stop(struct daemon *daemon) {
 	store_close(daemon->store);                        /* takes all watches with it */
 	daemon->store = NULL;
 	workers_free(daemon->workers);
-	firewall_stop(daemon);
+	filters_stop(daemon);
 	peers_stop(daemon);
 	links_stop(daemon);
 	table_stop(daemon);

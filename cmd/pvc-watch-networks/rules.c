@@ -43,7 +43,7 @@ static void take(struct rule *rule, int which, const struct store_value *value) 
 	if (!text && which == TEXT)
 		incomplete(network);
 	else
-		firewall_mark(network);
+		filters_mark(network);
 }
 
 static void text_changed(struct store *store, const struct store_value *value, void *userdata) {
@@ -125,7 +125,7 @@ static void list_changed(struct store *store, const struct strlist *children, vo
 	if (!children && list->seen) /* the network is being deleted, most likely */
 		incomplete(list->network);
 	else
-		firewall_mark(list->network);
+		filters_mark(list->network);
 	list->seen = true;
 }
 

@@ -83,7 +83,7 @@ static void nettype_changed(struct store *store, const struct store_value *value
 		network->incomplete_since = 0;
 	if (!network->seen || network->type != type) {
 		network->type = type;
-		firewall_mark(network);
+		filters_mark(network);
 	}
 	network->seen = true;
 	links_mark(network);
@@ -124,7 +124,7 @@ static void end(struct network *network) {
 	network->incomplete_since = network->retry_at = network->settle_since = 0;
 	unwatch(network);
 	report_set_vni(network->daemon, network->vni, REPORT_FIREWALL, NULL);
-	firewall_forget(network->daemon, network->vni);
+	filters_forget(network->daemon, network->vni);
 	links_mark(network);
 }
 
@@ -224,6 +224,8 @@ static void list_changed(struct store *store, const struct strlist *children, vo
 		count = NETWORKS_MAX;
 	}
 	compare(daemon, numbers, count);
+	if (table->seen && !table->exists)
+		filters_compare(daemon);
 	table->seen = table->exists = true;
 	daemon_check_ready(daemon);
 }

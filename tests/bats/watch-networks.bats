@@ -582,3 +582,99 @@ counted() { [ "$(ipn 1 -o link show | grep -cE ': (vmbr|vxlan)[0-9]+')" -eq $(($
 	[ "$status" -eq 0 ]
 	[[ $output == *"enable_networking is false"* ]]
 }
+
+# rule VNI DIRECTION NAME ORDER TEXT: as the client adds one
+rule() { py "$@" <<-'E'
+	base = "/networks/%s/firewall_rules/%s/%s" % tuple(sys.argv[1:4])
+	t = zk.transaction()
+	t.create(base, b"")
+	t.create(base + "/order", sys.argv[4].encode())
+	t.create(base + "/rule", sys.argv[5].encode())
+	for r in t.commit():
+	    assert not isinstance(r, Exception), r
+	E
+}
+nftn() { ip netns exec "${ns[$1]}" nft "${@:2}"; }
+# what the operator's rules of a chain match, in their order, in one line
+chain() { nftn 1 list chain inet pvc "$1" 2>/dev/null | sed -n 's/^\t\t\(.*\) counter packets .* bytes [0-9]* \(.*\)$/\1 \2/p; s/^\t\tcounter packets .* bytes [0-9]* \(.*\)$/\1/p' | sed 's/ comment .*//' | xargs -d '\n' | tr -d '"'; }
+chain_is() { [ "$(chain "$1")" = "$2" ]; }
+
+@test "D66, D67: rules are in force in the order of their numbers; a changed text or number of a rule that is there is noticed" {
+	network 100
+	rule 100 in ten 10 "tcp dport 1010 accept"
+	rule 100 in two 2 "tcp dport 1002 accept"
+	rule 100 in same1 5 "tcp dport 1051 accept"
+	rule 100 in same2 5 "tcp dport 1052 accept"
+	daemon_start pvchv1
+	wait_until 60 chain_is vxlan100-in "tcp dport 1002 accept tcp dport 1051 accept tcp dport 1052 accept tcp dport 1010 accept" || {
+		nftn 1 list chain inet pvc vxlan100-in
+		false
+	}
+	zk set /networks/100/firewall_rules/in/two/rule "udp dport 53 accept"
+	wait_until 60 chain_is vxlan100-in "udp dport 53 accept tcp dport 1051 accept tcp dport 1052 accept tcp dport 1010 accept"
+	zk set /networks/100/firewall_rules/in/ten/order 1
+	wait_until 60 chain_is vxlan100-in "tcp dport 1010 accept udp dport 53 accept tcp dport 1051 accept tcp dport 1052 accept"
+	rule 100 out all 0 "ip daddr 192.0.2.1 drop"
+	wait_until 60 chain_is vxlan100-out "ip daddr 192.0.2.1 drop"
+	py <<<'zk.delete("/networks/100/firewall_rules/in/two", recursive=True)'
+	wait_until 60 chain_is vxlan100-in "tcp dport 1010 accept tcp dport 1051 accept tcp dport 1052 accept"
+	[ -z "$(zk ls /nodes/pvchv1/network_errors 2>/dev/null)" ]
+}
+
+@test "D64, D65: a bad rule and an injection are named; the network's other rules and all other networks are in force" {
+	network 100
+	network 101
+	rule 100 in good 1 "tcp dport 22 accept"
+	rule 100 in syntax 2 "tcp dport twenty-two accept"
+	rule 100 in inject 3 "accept; add table inet stolen"
+	py <<-'E'
+		zk.create("/networks/100/firewall_rules/in/long", b"")
+		zk.create("/networks/100/firewall_rules/in/long/order", b"4")
+		zk.create("/networks/100/firewall_rules/in/long/rule", b"accept " * 10000)
+	E
+	rule 101 out good 1 "tcp dport 23 accept"
+	daemon_start pvchv1
+	wait_until 60 chain_is vxlan100-in "tcp dport 22 accept"
+	wait_until 60 chain_is vxlan101-out "tcp dport 23 accept"
+	for name in syntax inject long; do wait_until 60 error_of 100 "firewall: in/$name: "; done
+	for name in syntax inject long; do said pvchv1 "in/$name: "; done
+	run ! nftn 1 list table inet stolen
+	no_key /nodes/pvchv1/network_errors/101
+	zk set /networks/100/firewall_rules/in/syntax/rule "tcp dport 222 accept"
+	wait_until 60 chain_is vxlan100-in "tcp dport 22 accept tcp dport 222 accept"
+	py <<-'E'
+		zk.delete("/networks/100/firewall_rules/in/inject", recursive=True)
+		zk.delete("/networks/100/firewall_rules/in/long", recursive=True)
+	E
+	wait_until 60 no_key /nodes/pvchv1/network_errors/100
+}
+error_of() { zk get "/nodes/pvchv1/network_errors/$1" | grep -qF -- "$2"; }
+
+@test "chains come and go with networks, also over kill -9; what somebody else does to them is put right" {
+	network 100
+	network 101
+	rule 100 in a 1 "tcp dport 22 accept"
+	daemon_start pvchv1
+	wait_until 60 chain_is vxlan100-in "tcp dport 22 accept"
+	kill -KILL "$PID"
+	wait "$PID" || :
+	chain_is vxlan100-in "tcp dport 22 accept" # filtered all the while
+	py <<<'zk.delete("/networks/101", recursive=True)'
+	network 102
+	daemon_start pvchv1
+	wait_until 60 no_chain vxlan101-in
+	nftn 1 list chain inet pvc vxlan102-in
+	chain_is vxlan100-in "tcp dport 22 accept"
+	py <<<'zk.delete("/networks/100", recursive=True)'
+	wait_until 60 no_chain vxlan100-in
+	nftn 1 flush table inet pvc
+	NETNS=${ns[1]} as_node pvchv1 pvc-firewall --config "$T/pvchv1.yaml"
+	network 103
+	wait_until 60 in_force 1 103
+	wait_until 60 nftn 1 list chain inet pvc vxlan103-in
+	wait_until 60 dispatched vmbr102
+	zk set /networks/103/nettype bridged
+	wait_until 60 no_chain vxlan103-in
+}
+no_chain() { ! nftn 1 list chain inet pvc "$1" >/dev/null 2>&1; }
+dispatched() { nftn 1 list table inet pvc | grep -q "\"$1\" : jump"; }
