@@ -115,6 +115,7 @@ fuzz:
 .PHONY: bench
 bench:
 	tests/bench/run
+	tests/bench/firewall
 
 .PHONY: demo
 demo:
