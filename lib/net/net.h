@@ -190,6 +190,16 @@ bool net_address_is_link_local(const struct net_address *address); /* fe80::/10:
 int net_address_add(struct net *net, const struct net_address *address, char **ret_error);
 int net_address_remove(struct net *net, const struct net_address *address, char **ret_error); /* gone already: 0 */
 
+/* ---- telling the neighbours (announce.c) ---- */
+
+#define NET_ANNOUNCEMENT_MAX 128 /* bytes */
+/* The frame that says "this address is at that MAC": gratuitous ARP, or an unsolicited neighbour advertisement of a
+ * router. Returns its length. */
+size_t net_announcement(const uint8_t mac[NET_MAC_LENGTH], const struct ip_prefix *ip,
+			uint8_t out[NET_ANNOUNCEMENT_MAX]);
+/* Sends it once out of that link; frames get lost, so callers repeat it a few times. Needs CAP_NET_RAW. */
+int net_announce(int index, const uint8_t mac[NET_MAC_LENGTH], const struct ip_prefix *ip, char **ret_error);
+
 /* ---- routes (route.c) ---- */
 
 #define NET_HOPS_MAX 16

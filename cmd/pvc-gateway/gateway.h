@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * pvc-gateway: what the primary coordinator does for managed networks. One object, in main(); all of it runs on the
+ * loop, so nothing is locked.
+ *
+ *   wanted.c     what a network asks for, out of its keys (pure)
+ *   networks.c   the networks and their keys in the store; the hosts file of each
+ *   reconcile.c  all networks against the kernel, whenever anything changed
+ *   addresses.c  gateway addresses of one network
+ *   server.c     one dnsmasq: started, watched, started again, ended
+ *   adopt.c      those that a killed pvc-gateway left
+ *   leases.c     the socket where dnsmasq's lease script hands in its events
+ */
+#pragma once
+
+#include "config/config.h"
+#include "event/event.h"
+#include "net/net.h"
+#include "store/store.h"
+#include "wanted.h"
+
+#define RETRY_TIME    (2 * USEC_PER_SEC)    /* before something that failed is tried again */
+#define SETTLE_TIME   (30 * USEC_PER_MSEC)  /* changes that come together are looked at together */
+#define ANNOUNCEMENTS 5                     /* of a new gateway address, a second apart: frames get lost */
+#define STOP_TIME     (10 * USEC_PER_SEC)   /* from SIGTERM to SIGKILL for a dnsmasq (D70) */
+#define BACKOFF_FIRST (250 * USEC_PER_MSEC) /* before a dnsmasq that died is started again; doubled each time... */
+#define BACKOFF_LAST  (30 * USEC_PER_SEC)   /* ...up to this */
+#define HEALTHY_TIME  (60 * USEC_PER_SEC)   /* one that ran for so long starts with the first delay again */
+#define QUEUE_MAX     65536                 /* events of leases that wait for the store */
+#define VALUE_TEXT(v) ((v)->exists && strlen((v)->data) == (v)->length ? (v)->data : NULL)
+
+struct gateway;
+struct network;
+struct server;
+struct leases;
+
+/* Gateway addresses that this program added, or is about to add: noted in DYNAMIC/dnsmasq/VNI/gateways before the
+ * kernel is asked, so that the next pvc-gateway finds them whenever this one is killed. */
+#define OWNED_MAX 8
+struct owned {
+	struct ip_prefix items[OWNED_MAX];
+	size_t count;
+};
+
+struct network {
+	struct gateway *gateway;
+	char *vni, *path;
+	char bridge[IFNAMSIZ];
+	char *directory; /* DYNAMIC/dnsmasq/VNI */
+	/* the store */
+	struct store_watch *node_watch, *watches[KEY_COUNT], *reservations_watch;
+	char *keys[KEY_COUNT]; /* NULL: missing */
+	struct key_slot {
+		struct network *network;
+		enum network_key key;
+		bool seen;
+	} slots[KEY_COUNT];
+	struct reservation *reservations; /* linked list */
+	bool reservations_seen;
+	bool gone; /* /networks no longer lists it: freed once nothing of it is left */
+	/* what was made of it */
+	struct wanted wanted;
+	char *hosts; /* what was written into its hosts file, NULL: nothing yet */
+	bool hosts_dirty;
+	struct owned owned;
+	unsigned announce; /* announcements that are still to be made */
+	struct server *server;
+	char *said; /* problems that were named in the log */
+	struct network *next;
+};
+
+struct gateway {
+	const struct config *config;
+	struct loop *loop;
+	struct store *store;
+	struct net *net, *monitor;
+	sd_event_source *monitor_source, *settle, *retry, *announce, *end_timer;
+	struct store_watch *list_watch;
+	struct network *networks;
+	struct leases *leases;
+	char *script, *config_path, *socket_path;
+	const char *user;
+	bool listed;   /* /networks was read once */
+	bool complete; /* and all keys of what it listed: leftovers can be told from what is wanted */
+	bool stopping;
+	bool changed; /* keys changed: the networks are compared with each other again */
+	bool debug;
+};
+
+/* ---- networks.c ---- */
+int networks_start(struct gateway *gateway);
+struct network *network_find(struct gateway *gateway, const char *vni);
+/* A network that is only known by what it left; NULL without memory. */
+struct network *network_leftover(struct gateway *gateway, const char *vni);
+bool network_is_seen(const struct network *network); /* all of its keys, once */
+int network_write_hosts(struct network *network);    /* when they changed; > 0: they did */
+int network_make_directory(const struct network *network);
+void network_remove_directory(const struct network *network);
+void network_free(struct network *network); /* its watches too, when the store is still there */
+
+/* ---- reconcile.c ---- */
+int reconcile_start(struct gateway *gateway);
+void reconcile_soon(struct gateway *gateway);
+void reconcile_stop(struct gateway *gateway);
+void reconcile_release(struct gateway *gateway); /* all addresses away, all servers asked to end */
+bool gateway_is_empty(const struct gateway *gateway);
+
+/* ---- main.c ---- */
+void gateway_try_end(struct gateway *gateway); /* stopping: ends the loop when everything is done */
+
+/* ---- addresses.c ---- */
+int owned_read(struct network *network);
+/* Makes the addresses on `link` (NULL: there is none) the wanted ones; `now`: all addresses of the host. */
+int addresses_apply(struct network *network, const struct net_link *link, const struct net_addresses *now);
+void addresses_announce(struct network *network, const struct net_link *link);
+
+/* ---- server.c ---- */
+struct server *server_new(struct network *network);
+/* NULL or empty arguments: none. Asks again and again with the same arguments change nothing. */
+void server_want(struct server *server, const struct strlist *arguments);
+void server_adopt(struct server *server, pid_t pid, const struct strlist *arguments);
+void server_reload(struct server *server); /* the hosts file changed */
+bool server_is_running(const struct server *server);
+void server_free(struct server *server); /* leaves the process alone */
+
+/* ---- adopt.c ---- */
+/* Finds what an earlier pvc-gateway of this dynamic directory left: processes and noted addresses. */
+int adopt_all(struct gateway *gateway);
+
+/* ---- leases.c ---- */
+int leases_start(struct gateway *gateway);
+void leases_connected(struct leases *leases); /* a connection to the store came */
+bool leases_are_written(const struct leases *leases);
+void leases_stop(struct leases *leases);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* pvc-gateway: gateway addresses and DHCP of managed networks, on the primary coordinator. */
+#include <limits.h>
+#include <pwd.h>
+
+#include "gateway.h"
+#include "log/log.h"
+
+#define END_TIME (STOP_TIME + 5 * USEC_PER_SEC) /* for the last leases, after the last dnsmasq */
+
+static const char details[] =
+    "Runs in the foreground until SIGTERM, which ends each dnsmasq and removes the gateway addresses.\n"
+    "\n"
+    "Exit status: 0 ended by a signal, or nothing to do; 64 usage, 71 system error, 78 configuration. See pvc(7).\n";
+
+static void on_state(struct store *store, enum store_state state, void *userdata) {
+	struct gateway *gateway = userdata;
+
+	switch (state) {
+	case STORE_CONNECTING:
+		log_warning("no connection to ZooKeeper at %s", store_servers(store));
+		break;
+	case STORE_CONNECTED:
+		log_info("connected to ZooKeeper again");
+		break;
+	case STORE_NEW_SESSION:
+		log_info("connected to ZooKeeper at %s", store_servers(store));
+		break;
+	}
+	if (state != STORE_CONNECTING)
+		leases_connected(gateway->leases);
+	loop_status(gateway->loop, "%s", state == STORE_CONNECTING ? "waiting for ZooKeeper" : "serving");
+}
+
+/* The lease script lies beside this program. */
+static char *script_path(void) {
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n <= 0)
+		return NULL;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	return str_printf("%s/pvc-dhcp-lease", self);
+}
+
+static int prepare(struct gateway *gateway) {
+	_cleanup_free_ char *error = NULL;
+	int r = config_make_directories(gateway->config, &error);
+
+	if (r < 0) {
+		log_error("%s", error ? error : strerror(-r));
+		return r;
+	}
+	gateway->script = script_path();
+	gateway->config_path = realpath(gateway->config->path, NULL);
+	gateway->socket_path = str_printf("%s/gateway.socket", gateway->config->dynamic_directory);
+	gateway->user = getpwnam("dnsmasq") ? "dnsmasq" : "nobody";
+	return gateway->script && gateway->config_path && gateway->socket_path ? 0 : -ENOMEM;
+}
+
+static int start(struct gateway *gateway) {
+	const struct store_options options = {
+	    .servers = gateway->config->servers, .on_state = on_state, .userdata = gateway};
+	int r = prepare(gateway);
+
+	if (r >= 0)
+		r = reconcile_start(gateway);
+	if (r >= 0)
+		r = adopt_all(gateway);
+	if (r < 0)
+		return r;
+	r = store_open(&gateway->store, loop_event(gateway->loop), &options);
+	if (r >= 0) {
+		log_info("connecting to ZooKeeper at %s", gateway->config->servers);
+		r = leases_start(gateway);
+	}
+	if (r >= 0)
+		r = networks_start(gateway);
+	if (r < 0)
+		log_error("cannot begin to serve: %s", strerror(-r));
+	return r;
+}
+
+void gateway_try_end(struct gateway *gateway) {
+	if (gateway->stopping && gateway_is_empty(gateway) &&
+	    (leases_are_written(gateway->leases) || !store_is_connected(gateway->store)))
+		loop_exit(gateway->loop, EXIT_OK);
+}
+
+static int on_end_time(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct gateway *gateway = userdata;
+
+	(void)source;
+	(void)usec;
+	log_warning("not everything could be brought to an end in time");
+	loop_exit(gateway->loop, EXIT_OK);
+	return 0;
+}
+
+static void on_stop(struct loop *loop, void *userdata) {
+	struct gateway *gateway = userdata;
+
+	log_system("ending: the gateways of this node go away");
+	loop_stopping(loop);
+	gateway->stopping = true;
+	if (event_timer(loop_event(loop), &gateway->end_timer, END_TIME, on_end_time, gateway) < 0)
+		log_error("cannot set a timer");
+	reconcile_release(gateway);
+	gateway_try_end(gateway);
+}
+
+static void on_reload(struct loop *loop, void *userdata) {
+	int r = log_reopen();
+
+	(void)loop;
+	(void)userdata;
+	if (r < 0)
+		log_error("cannot open the log file anew: %s", strerror(-r));
+}
+
+static void end(struct gateway *gateway) {
+	struct store *store = gateway->store;
+
+	gateway->store = NULL; /* answers that come during the close find it gone */
+	store_close(store);
+	leases_stop(gateway->leases);
+	while (gateway->networks) {
+		struct network *network = gateway->networks;
+
+		gateway->networks = network->next;
+		network_free(network);
+	}
+	reconcile_stop(gateway);
+	free(gateway->script);
+	free(gateway->config_path);
+	free(gateway->socket_path);
+}
+
+static int run(const struct config *config, bool debug) {
+	struct gateway gateway = {.config = config, .debug = debug};
+	const struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &gateway};
+	_cleanup_loop_ struct loop *loop = NULL;
+	int r = loop_new(&loop, &options);
+
+	if (r < 0) {
+		log_error("cannot make an event loop: %s", strerror(-r));
+		return EXIT_SYSTEM;
+	}
+	gateway.loop = loop;
+	if (!config->enable_networking) {
+		log_system("enable_networking is false: there are no client networks on this node");
+		loop_ready(loop, "no networks");
+		return EXIT_OK;
+	}
+	r = start(&gateway);
+	if (r >= 0)
+		r = loop_run(loop);
+	end(&gateway);
+	return r < 0 ? EXIT_SYSTEM : r;
+}
+
+int main(int argc, char **argv) {
+	const char *path = NULL;
+	bool debug = false;
+	const struct cli_option options[] = {CLI_COMMON(path, debug)};
+	const struct cli cli = {"pvc-gateway",
+				"",
+				"Gateway addresses, DHCP and DNS of managed networks, on the primary coordinator.",
+				details,
+				options,
+				ARRAY_SIZE(options),
+				0,
+				0};
+	_cleanup_config_ struct config *config = NULL;
+	_cleanup_free_ char *error = NULL;
+	int count, r;
+
+	(void)cli_parse(&cli, argc, argv, &count);
+	log_init(cli.name, debug);
+	r = config_load(config_path(path), &config, &error);
+	if (r < 0) {
+		log_error("%s", error ? error : strerror(-r));
+		return EXIT_CONFIG;
+	}
+	log_init(cli.name, debug || config->debug);
+	r = log_open(config);
+	if (r < 0)
+		log_warning("cannot open the log file in %s: %s", config->log_directory, strerror(-r));
+	r = run(config, debug || config->debug);
+	log_close();
+	return r;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * All networks against the kernel: links and addresses are read once, then each network gets what it lacks. Called
+ * whenever a key, a link or an address changed; changes that come together are looked at together. Looking costs one
+ * dump of links and one of addresses, and nothing is done where nothing differs, so there is no other bookkeeping.
+ */
+#include <poll.h>
+
+#include "gateway.h"
+#include "log/log.h"
+
+#define VXLAN_OVERHEAD 50u /* bytes of a frame that the tunnel takes */
+
+static void compare(struct gateway *gateway);
+
+static int on_settle(sd_event_source *source, uint64_t usec, void *userdata) {
+	(void)source;
+	(void)usec;
+	compare(userdata);
+	return 0;
+}
+
+static void arm(struct gateway *gateway, sd_event_source **source, usec_t delay, sd_event_time_handler_t handler) {
+	int r = event_timer(loop_event(gateway->loop), source, delay, handler, gateway);
+
+	if (r < 0)
+		log_error("cannot set a timer: %s", strerror(-r));
+}
+
+/* The first change starts the clock, so that a steady stream of changes does not put it off for ever. */
+void reconcile_soon(struct gateway *gateway) {
+	int enabled = 0;
+
+	if (gateway->settle && sd_event_source_get_enabled(gateway->settle, &enabled) >= 0 && enabled)
+		return;
+	if (!gateway->stopping)
+		arm(gateway, &gateway->settle, SETTLE_TIME, on_settle);
+}
+
+static int on_monitor(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+	struct gateway *gateway = userdata;
+	int r = net_monitor_wait(gateway->monitor, 0);
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	if (r < 0)
+		log_error("cannot hear of changes of links: %s", strerror(-r));
+	if (r != 0)
+		reconcile_soon(gateway);
+	return 0;
+}
+
+/* ---- what is wanted ---- */
+
+/* Networks of the host itself, and of networks with a lower VNI, go first. */
+static int yield_to_others(struct gateway *gateway, struct network *network) {
+	const struct {
+		const struct ip_prefix *network;
+		const char *name;
+	} host[] = {{&gateway->config->upstream.network, "the upstream network"},
+		    {&gateway->config->cluster.network, "the cluster network"},
+		    {&gateway->config->storage.network, "the storage network"}};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(host) && r >= 0; i++)
+		if (host[i].network->family)
+			r = wanted_yield(&network->wanted, host[i].network, host[i].name);
+	for (struct network *other = gateway->networks; other != network && r >= 0; other = other->next) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "VNI %s", other->vni);
+		if (other->wanted.gateway4.family)
+			r = wanted_yield(&network->wanted, &other->wanted.gateway4, name);
+		if (r >= 0 && other->wanted.gateway6.family)
+			r = wanted_yield(&network->wanted, &other->wanted.gateway6, name);
+	}
+	return r;
+}
+
+static void say_problems(struct network *network) {
+	_cleanup_free_ char *text = strlist_join(&network->wanted.problems, "; ");
+
+	if (!text || str_equal(text, network->said ? network->said : ""))
+		return;
+	if (*text)
+		log_warning("VNI %s: %s", network->vni, text);
+	else
+		log_ok("VNI %s: its keys are in order now", network->vni);
+	free(network->said);
+	network->said = move_ptr(text);
+}
+
+static int compute_all(struct gateway *gateway) {
+	int r = 0;
+
+	for (struct network *network = gateway->networks; network && r >= 0; network = network->next) {
+		wanted_free(&network->wanted);
+		if (network->gone || !network_is_seen(network))
+			continue;
+		r = wanted_compute((const char *const *)network->keys, &network->wanted);
+		if (r >= 0)
+			r = yield_to_others(gateway, network);
+		if (r >= 0)
+			say_problems(network);
+	}
+	gateway->changed = r < 0;
+	return r;
+}
+
+/* ---- what is ---- */
+
+static int want_server(struct network *network, const struct net_link *link) {
+	struct gateway *gateway = network->gateway;
+	_cleanup_strlist_ struct strlist arguments = {0};
+	struct place place;
+	int r;
+
+	if (!link || !wanted_server(&network->wanted)) {
+		server_want(network->server, NULL);
+		return 0;
+	}
+	place = (struct place){.bridge = network->bridge,
+			       .index = link->index,
+			       .mtu = (unsigned)gateway->config->cluster.mtu - VXLAN_OVERHEAD,
+			       .directory = network->directory,
+			       .script = gateway->script,
+			       .user = gateway->user,
+			       .debug = gateway->debug};
+	r = wanted_arguments(&network->wanted, &place, &arguments);
+	if (r >= 0)
+		server_want(network->server, &arguments);
+	return r;
+}
+
+static int apply(struct network *network, const struct net_links *links, const struct net_addresses *addresses) {
+	const struct net_link *link = net_link_find(links, network->bridge);
+	int r, first;
+
+	if (!network->gone && !network_is_seen(network))
+		return 0;
+	if (link && !link->up)
+		link = NULL; /* who makes it brings it up when it is ready */
+	if (network->gone && link && network->owned.count == 0 && !server_is_running(network->server))
+		return 0;
+	first = addresses_apply(network, link, addresses);
+	if (network->hosts_dirty && wanted_server(&network->wanted)) {
+		r = network_write_hosts(network);
+		if (r < 0)
+			log_error("VNI %s: cannot write the reservations into %s: %s", network->vni, network->directory,
+				  strerror(-r));
+		else if (r > 0)
+			server_reload(network->server);
+		first = first < 0 ? first : r;
+	}
+	if (first < 0) /* dnsmasq without its address or reservations would give wrong answers */
+		return first;
+	return want_server(network, link);
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+	(void)source;
+	(void)usec;
+	reconcile_soon(userdata);
+	return 0;
+}
+
+static int on_announce(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct gateway *gateway = userdata;
+	_cleanup_net_links_ struct net_links links = {0};
+	bool more = false;
+
+	(void)source;
+	(void)usec;
+	if (net_links_read(gateway->net, &links, NULL) < 0 || gateway->stopping)
+		return 0;
+	for (struct network *network = gateway->networks; network; network = network->next) {
+		addresses_announce(network, net_link_find(&links, network->bridge));
+		more = more || network->announce > 0;
+	}
+	if (more)
+		arm(gateway, &gateway->announce, USEC_PER_SEC, on_announce);
+	return 0;
+}
+
+/* Networks that are gone and left nothing; their directories go too. */
+static void sweep(struct gateway *gateway) {
+	for (struct network **at = &gateway->networks; *at;) {
+		struct network *network = *at;
+
+		if (!network->gone || network->owned.count > 0 || server_is_running(network->server)) {
+			at = &network->next;
+			continue;
+		}
+		*at = network->next;
+		network_remove_directory(network);
+		network_free(network);
+	}
+}
+
+static void become_complete(struct gateway *gateway) {
+	if (gateway->complete || !gateway->listed)
+		return;
+	for (struct network *network = gateway->networks; network; network = network->next)
+		if (!network_is_seen(network))
+			return;
+	gateway->complete = true;
+}
+
+static int compare_kernel(struct gateway *gateway) {
+	_cleanup_net_links_ struct net_links links = {0};
+	_cleanup_net_addresses_ struct net_addresses addresses = {0};
+	_cleanup_free_ char *error = NULL;
+	bool announce = false;
+	int r = net_links_read(gateway->net, &links, &error), first;
+
+	if (r >= 0)
+		r = net_addresses_read(gateway->net, &addresses, &error);
+	if (r < 0) {
+		log_error("cannot read links and addresses: %s", error ? error : strerror(-r));
+		return r;
+	}
+	first = 0;
+	for (struct network *network = gateway->networks; network; network = network->next) {
+		/* before everything is known, what a killed pvc-gateway left may be of a network not read yet */
+		if (network->gone && !gateway->complete)
+			continue;
+		r = apply(network, &links, &addresses);
+		if (r < 0 && first >= 0)
+			first = r;
+		announce = announce || network->announce == ANNOUNCEMENTS;
+	}
+	if (announce)
+		arm(gateway, &gateway->announce, 0, on_announce);
+	return first;
+}
+
+static void compare(struct gateway *gateway) {
+	bool was_complete = gateway->complete;
+	int r;
+
+	if (gateway->stopping)
+		return;
+	become_complete(gateway);
+	r = gateway->changed ? compute_all(gateway) : 0;
+	if (r >= 0)
+		r = compare_kernel(gateway);
+	if (r < 0)
+		arm(gateway, &gateway->retry, RETRY_TIME, on_retry);
+	if (gateway->complete)
+		sweep(gateway);
+	if (gateway->complete && !was_complete) {
+		log_system("serving the managed networks of the cluster as %s", gateway->config->node);
+		loop_ready(gateway->loop, "serving");
+	}
+}
+
+bool gateway_is_empty(const struct gateway *gateway) {
+	for (const struct network *network = gateway->networks; network; network = network->next)
+		if (server_is_running(network->server))
+			return false;
+	return true;
+}
+
+void reconcile_release(struct gateway *gateway) {
+	_cleanup_net_links_ struct net_links links = {0};
+	_cleanup_net_addresses_ struct net_addresses addresses = {0};
+	_cleanup_free_ char *error = NULL;
+	int r = net_links_read(gateway->net, &links, &error);
+
+	if (r >= 0)
+		r = net_addresses_read(gateway->net, &addresses, &error);
+	if (r < 0)
+		log_error("cannot read links and addresses: %s", error ? error : strerror(-r));
+	for (struct network *network = gateway->networks; network; network = network->next) {
+		wanted_free(&network->wanted);
+		if (r >= 0) /* a failure is named in the log; the next start finds the note */
+			(void)addresses_apply(network, net_link_find(&links, network->bridge), &addresses);
+		server_want(network->server, NULL);
+	}
+}
+
+int reconcile_start(struct gateway *gateway) {
+	_cleanup_free_ char *error = NULL;
+	int r = net_open(&gateway->net, &error);
+
+	if (r >= 0)
+		r = net_monitor_open(&gateway->monitor, &error);
+	if (r >= 0)
+		r = sd_event_add_io(loop_event(gateway->loop), &gateway->monitor_source,
+				    net_monitor_fd(gateway->monitor), POLLIN, on_monitor, gateway);
+	if (r < 0)
+		log_error("cannot talk to the kernel about links: %s", error ? error : strerror(-r));
+	return r;
+}
+
+void reconcile_stop(struct gateway *gateway) {
+	sd_event_source **sources[] = {&gateway->monitor_source, &gateway->settle, &gateway->retry, &gateway->announce,
+				       &gateway->end_timer};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
+		(void)sd_event_source_disable_unref(*sources[i]); /* returns NULL */
+	net_close(gateway->monitor);
+	net_close(gateway->net);
+}
