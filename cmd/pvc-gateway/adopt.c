@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What a pvc-gateway that was killed left behind: its dnsmasq processes, known by the program they run and by their
+ * What a pvc-gateway that was killed left behind: its dnsmasq processes, known by the program's name and by their
  * second word, the pid file in our dynamic directory; and the addresses it noted. No other process is looked at twice
  * (D69). dnsmasq's helper for the lease script has the same words and is told apart by its parent; it ends by itself.
  */
 #include <ctype.h>
 #include <dirent.h>
-#include <limits.h>
 
 #include "dhcp/dhcp.h"
 #include "gateway.h"
@@ -32,19 +31,14 @@ static void processes_free(struct processes *processes) {
 	free(processes->items);
 }
 
+/* The kernel's own name of the program, which needs no right to look into the process, as its exe would. */
 static bool runs_dnsmasq(const char *pid) {
-	char path[300], target[PATH_MAX];
-	ssize_t n;
-	char *name;
+	char path[300];
+	_cleanup_free_ char *name = NULL;
+	size_t length;
 
-	(void)snprintf(path, sizeof(path), "/proc/%s/exe", pid); /* always fits */
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return false;
-	target[n] = '\0';
-	name = strrchr(target, '/');
-	/* after an upgrade the file of a running program has this ending */
-	return name && (str_equal(name, "/dnsmasq") || str_equal(name, "/dnsmasq (deleted)"));
+	(void)snprintf(path, sizeof(path), "/proc/%s/comm", pid); /* always fits */
+	return file_read(path, 64, &name, &length) >= 0 && str_equal(name, "dnsmasq\n");
 }
 
 static int read_words(const char *pid, struct strlist *ret) {

@@ -88,7 +88,7 @@ static int start(struct gateway *gateway) {
 
 void gateway_try_end(struct gateway *gateway) {
 	if (gateway->stopping && gateway_is_empty(gateway) &&
-	    (leases_are_written(gateway->leases) || !store_is_connected(gateway->store)))
+	    (leases_are_written(gateway->leases) || !gateway->store || !store_is_connected(gateway->store)))
 		loop_exit(gateway->loop, EXIT_OK);
 }
 
@@ -105,7 +105,8 @@ static int on_end_time(sd_event_source *source, uint64_t usec, void *userdata) {
 static void on_stop(struct loop *loop, void *userdata) {
 	struct gateway *gateway = userdata;
 
-	log_system("ending: the gateways of this node go away");
+	if (gateway->networks)
+		log_system("the gateways of this node go away");
 	loop_stopping(loop);
 	gateway->stopping = true;
 	if (event_timer(loop_event(loop), &gateway->end_timer, END_TIME, on_end_time, gateway) < 0)
@@ -141,7 +142,20 @@ static void end(struct gateway *gateway) {
 	free(gateway->socket_path);
 }
 
-static int run(const struct config *config, bool debug) {
+/* --release: what a pvc-gateway that was killed left, and nothing else. */
+static int release(struct gateway *gateway) {
+	int r = prepare(gateway);
+
+	if (r >= 0)
+		r = reconcile_start(gateway);
+	if (r >= 0)
+		r = adopt_all(gateway);
+	if (r >= 0)
+		on_stop(gateway->loop, gateway);
+	return r;
+}
+
+static int run(const struct config *config, bool debug, bool only_release) {
 	struct gateway gateway = {.config = config, .debug = debug};
 	const struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &gateway};
 	_cleanup_loop_ struct loop *loop = NULL;
@@ -157,7 +171,7 @@ static int run(const struct config *config, bool debug) {
 		loop_ready(loop, "no networks");
 		return EXIT_OK;
 	}
-	r = start(&gateway);
+	r = only_release ? release(&gateway) : start(&gateway);
 	if (r >= 0)
 		r = loop_run(loop);
 	end(&gateway);
@@ -166,8 +180,12 @@ static int run(const struct config *config, bool debug) {
 
 int main(int argc, char **argv) {
 	const char *path = NULL;
-	bool debug = false;
-	const struct cli_option options[] = {CLI_COMMON(path, debug)};
+	bool debug = false, only_release = false;
+	const struct cli_option options[] = {
+	    CLI_COMMON(path, debug),
+	    {"release", 0, CLI_FLAG, &only_release, NULL,
+	     "only remove what a killed pvc-gateway left: addresses and dnsmasq processes", 0, 0},
+	};
 	const struct cli cli = {"pvc-gateway",
 				"",
 				"Gateway addresses, DHCP and DNS of managed networks, on the primary coordinator.",
@@ -191,7 +209,7 @@ int main(int argc, char **argv) {
 	r = log_open(config);
 	if (r < 0)
 		log_warning("cannot open the log file in %s: %s", config->log_directory, strerror(-r));
-	r = run(config, debug || config->debug);
+	r = run(config, debug || config->debug, only_release);
 	log_close();
 	return r;
 }

@@ -63,6 +63,8 @@ static int start(struct watcher *watcher) {
 	if (r >= 0)
 		r = duty_start(watcher);
 	if (r >= 0)
+		r = primary_start(watcher);
+	if (r >= 0)
 		r = role_start(watcher);
 	return r;
 }
@@ -74,6 +76,7 @@ static void stop(struct watcher *watcher) {
 	store_close(watcher->store);
 	watcher->store = NULL;
 	role_stop(watcher);
+	primary_stop(watcher);
 	duty_stop(watcher);
 	roster_stop(watcher);
 	free(watcher->path);

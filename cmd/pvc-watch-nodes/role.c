@@ -23,6 +23,7 @@ struct role {
 	/* what the last compute decided */
 	struct role_decision decision;
 	bool wrote_role;
+	enum daemon_state daemon_state;
 };
 
 static void evaluate(struct role *role);
@@ -65,6 +66,7 @@ static int compute(const struct store_value *values, size_t count, struct store_
 
 	(void)count;
 	role->decision = role_decide(&view);
+	role->daemon_state = view.daemon_state;
 	role->wrote_role = false;
 	if (!values[NODE].exists) /* not registered: nothing to hang a role on */
 		return 1;
@@ -92,6 +94,8 @@ static void updated(struct store *store, int result, void *userdata) {
 		role->seen = true;
 		watcher_seen(role->watcher);
 	}
+	if (result >= 0) /* the role is in the key: its services follow */
+		primary_want(role->watcher, role_serves(role->decision.router_state, role->daemon_state));
 	if (result == 0 && role->wrote_role)
 		log_info("this node's router state is %s now", router_state_name(role->decision.router_state));
 	if (result == 0 && role->decision.claim)

@@ -7,6 +7,7 @@
  *   duty.c     this node's domainstate: unflush
  *   unflush.c  the work of one unflush
  *   role.c     /primary_node and this node's routerstate
+ *   primary.c  pvc-primary.target: runs where the role is
  */
 #pragma once
 
@@ -23,6 +24,7 @@
 struct roster;
 struct duty;
 struct role;
+struct primary;
 
 struct watcher {
 	const struct config *config;
@@ -32,6 +34,7 @@ struct watcher {
 	struct roster *roster;
 	struct duty *duty;
 	struct role *role;
+	struct primary *primary;
 	bool stopping;   /* the store is being closed: answers come, nothing is asked any more */
 	unsigned unseen; /* parts that have not seen their keys yet: ready at 0 */
 };
@@ -54,6 +57,10 @@ void duty_compare(struct watcher *watcher); /* a new session */
 int role_start(struct watcher *watcher);
 void role_stop(struct watcher *watcher);
 void role_compare(struct watcher *watcher);
+
+int primary_start(struct watcher *watcher);
+void primary_stop(struct watcher *watcher);
+void primary_want(struct watcher *watcher, bool runs); /* told again and again; acts when it differs */
 
 /* ---- unflush.c ---- */
 

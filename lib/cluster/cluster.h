@@ -230,5 +230,8 @@ struct role_decision {
 	bool claim; /* by compare-and-set against the value that was seen: one winner (D25) */
 };
 struct role_decision role_decide(const struct role_view *view);
+/* Do the services of the primary coordinator (pvc-primary.target) run on this node? While it is primary, but no longer
+ * when it has announced that it goes down. */
+bool role_serves(enum router_state router_state, enum daemon_state daemon_state);
 /* True when nobody holds the role: a missing key, an empty value, `none`. */
 bool role_is_free(const char *primary);

@@ -161,3 +161,310 @@ gone() { ! zk exists "$1"; }
 	said "dnsmasq ("
 	! said "killed"
 }
+
+@test "D61, D62: a reservation gives the reserved address, whichever node becomes primary, also to a card that had another" {
+	network 100
+	reserve 100 52:54:00:00:00:01 10.100.0.200 web1
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	guest g1 100
+	dhcp "$GUEST"
+	[[ "$LEASE" == "ip=10.100.0.200 "* ]]
+	wait_until 60 key_is /networks/100/dhcp4_leases/52:54:00:00:00:01/ipaddr 10.100.0.200
+	[ "$(lease_key 52:54:00:00:00:01 hostname)" = web1 ]
+	# another node takes over: nothing on its disk but what it reads
+	gateway_stop
+	rm -rf "$T/run"
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	dhcp "$GUEST"
+	[[ "$LEASE" == "ip=10.100.0.200 "* ]]
+}
+
+@test "a reservation that comes, changes or goes is a reload: the same dnsmasq runs on and hands out what is reserved now" {
+	network 100
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	local pid
+	pid=$(servers 100)
+	guest g1 100
+	dhcp "$GUEST"
+	[[ "$LEASE" != "ip=10.100.0.201 "* ]]
+	reserve 100 52:54:00:00:00:01 10.100.0.201
+	wait_until 60 grep -q 10.100.0.201 "$T/run/dnsmasq/100/hosts"
+	wait_until 60 gets 10.100.0.201
+	zk set /networks/100/dhcp4_reservations/52:54:00:00:00:01/ipaddr 10.100.0.202
+	wait_until 60 gets 10.100.0.202
+	# a reservation that went holds nothing any more: the address is free for another card
+	zk rm /networks/100/dhcp4_reservations/52:54:00:00:00:01
+	wait_until 60 not grep -q 52:54 "$T/run/dnsmasq/100/hosts"
+	reserve 100 52:54:00:00:00:02 10.100.0.203
+	wait_until 60 grep -q 52:54:00:00:00:02 "$T/run/dnsmasq/100/hosts"
+	guest g2 100 52:54:00:00:00:02
+	wait_until 60 gets 10.100.0.203
+	[ "$(servers 100)" = "$pid" ]
+}
+gets() { dhcp "$GUEST" && [[ "$LEASE" == "ip=$1 "* ]]; }
+not() { ! "$@"; }
+
+@test "a lease survives: a restart of everything gives the guest the same address, and its lease stays in ZooKeeper" {
+	network 100
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	guest g1 100
+	dhcp "$GUEST" -x hostname:vm1
+	local first=${LEASE%% *} expiry
+	wait_until 60 key_is /networks/100/dhcp4_leases/52:54:00:00:00:01/ipaddr "${first#ip=}"
+	expiry=$(lease_key 52:54:00:00:00:01 expiry)
+	gateway_stop
+	zk_stop
+	rm -rf "$T/run"
+	zk_start "$ZK_PORT"
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	[ "$(lease_key 52:54:00:00:00:01 expiry)" = "$expiry" ]
+	run ip netns exec "$GUEST" busybox nslookup vm1.net1.local 10.100.0.1 # before it asks again
+	[[ "$output" == *"${first#ip=}"* ]]
+	dhcp "$GUEST"
+	[ "${LEASE%% *}" = "$first" ]
+}
+
+@test "IPv6 by router advertisement: a guest makes its address in the network and has the gateway as its router" {
+	network 100 ip6_network=2001:db8:100::/64 ip6_gateway=2001:db8:100::1 dhcp6_flag=True
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	guest g1 100
+	ip netns exec "$GUEST" sh -c 'echo 2 >/proc/sys/net/ipv6/conf/eth0/accept_ra'
+	wait_until 60 made_address
+	ip netns exec "$GUEST" ping -6 -c 1 -W 10 2001:db8:100::1
+	[[ "$(ip -n "$GUEST" -6 route show default)" == "default via fe80:"* ]]
+}
+made_address() { ip -n "$GUEST" -6 -o address show dev eth0 scope global | grep -v tentative | grep -q 'inet6 2001:db8:100:'; }
+
+@test "D68: a dnsmasq that was killed is started again and knows its leases" {
+	network 100
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	guest g1 100
+	dhcp "$GUEST"
+	local first=${LEASE%% *} pid
+	pid=$(servers 100)
+	kill -KILL "$pid"
+	wait_until 60 other_server 100 "$pid"
+	wait_until 60 dhcp_listens 100
+	said "was ended by signal 9"
+	dhcp "$GUEST"
+	[ "${LEASE%% *}" = "$first" ]
+}
+other_server() { one_server "$1" && [ "$(servers "$1")" != "$2" ]; }
+
+@test "kill -9 of pvc-gateway: address and dnsmasq serve on, the next one takes the same dnsmasq over" {
+	network 100
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	local pid
+	pid=$(servers 100)
+	kill -KILL "$GATEWAY"
+	wait "$GATEWAY" || :
+	guest g1 100
+	dhcp "$GUEST" # without it: the lease script has a session of its own
+	wait_until 60 key_is /networks/100/dhcp4_leases/52:54:00:00:00:01/ipaddr "$(sed 's/ip=\([^ ]*\).*/\1/' <<<"$LEASE")"
+	gateway_start
+	[ "$(servers 100)" = "$pid" ]
+	said "dnsmasq ($pid) of an earlier pvc-gateway was found"
+	# and one that it took over is watched, reloaded and ended like its own
+	kill -KILL "$pid"
+	wait_until 60 other_server 100 "$pid"
+	gateway_stop
+	no_server 100
+	! has_address 100 10.100.0.1/24
+}
+
+@test "what a killed pvc-gateway left of a network that is deleted meanwhile goes away at the next start; --release does it too" {
+	network 100
+	bridge 200
+	network 200 ip4_network=10.200.0.0/24 ip4_gateway=10.200.0.1 dhcp4_start=10.200.0.10 dhcp4_end=10.200.0.99
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	wait_until 60 dhcp_listens 200
+	kill -KILL "$GATEWAY"
+	wait "$GATEWAY" || :
+	zk rm /networks/200
+	gateway_start
+	wait_until 60 no_server 200
+	wait_until 60 not has_address 200 10.200.0.1/24
+	has_address 100 10.100.0.1/24
+	one_server 100
+	kill -KILL "$GATEWAY"
+	wait "$GATEWAY" || :
+	ip netns exec "$NODE" pvc-gateway --config "$T/pvcd.yaml" --release
+	no_server 100
+	! has_address 100 10.100.0.1/24
+}
+
+@test "D69: a foreign dnsmasq and a foreign address on the bridge are never touched" {
+	ip -n "$NODE" address add 192.0.2.1/24 dev vmbr100
+	ip netns exec "$NODE" dnsmasq --conf-file=/dev/null --keep-in-foreground --pid-file="$T/foreign.pid" --port=5353 --listen-address=127.0.0.1 --bind-interfaces \
+		>>"$T/foreign.out" 2>&1 3>&- &
+	local foreign=$!
+	remember "$foreign"
+	network 100
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	gateway_stop
+	kill -0 "$foreign"
+	has_address 100 192.0.2.1/24
+	kill -TERM "$foreign"
+}
+
+@test "keys that change: gateway, range and domain follow; a network without DHCP keeps its gateway; a deleted one goes" {
+	network 100
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	zk set /networks/100/ip4_gateway 10.100.0.254
+	wait_until 60 has_address 100 10.100.0.254/24
+	wait_until 60 not has_address 100 10.100.0.1/24
+	zk set /networks/100/domain other.example
+	wait_until 60 runs_with --domain=other.example
+	wait_until 60 runs_with --dhcp-option=option:router,10.100.0.254
+	zk set /networks/100/dhcp4_flag False
+	wait_until 60 not runs_with --dhcp-range=10.100.0.10,10.100.0.99,255.255.255.0,48h
+	wait_until 60 one_server 100
+	has_address 100 10.100.0.254/24
+	zk rm /networks/100
+	wait_until 60 no_server 100
+	wait_until 60 not has_address 100 10.100.0.254/24
+	[ ! -e "$T/run/dnsmasq/100" ] || wait_until 60 [ ! -e "$T/run/dnsmasq/100" ]
+}
+runs_with() { one_server 100 && tr '\0' '\n' <"/proc/$(servers 100)/cmdline" | grep -qxF -- "$1"; }
+
+@test "a bridge that comes later gets its gateway; an address that somebody removed comes back" {
+	network 300 ip4_network=10.30.0.0/24 ip4_gateway=10.30.0.1 dhcp4_start=10.30.0.10 dhcp4_end=10.30.0.99
+	gateway_start
+	bridge 300
+	wait_until 60 has_address 300 10.30.0.1/24
+	wait_until 60 dhcp_listens 300
+	ip -n "$NODE" address del 10.30.0.1/24 dev vmbr300
+	wait_until 60 has_address 300 10.30.0.1/24
+	# a bridge that is made anew is another link: its dnsmasq is another one
+	local pid
+	pid=$(servers 300)
+	ip -n "$NODE" link del vmbr300
+	bridge 300
+	wait_until 60 has_address 300 10.30.0.1/24
+	wait_until 60 other_server 300 "$pid"
+}
+
+@test "wrong keys are named and harm no other network: gateway outside, overlapping networks, the node's own, no VNI" {
+	network 100
+	for vni in 201 202 203; do bridge $vni; done
+	network 201 ip4_network=10.201.0.0/24 ip4_gateway=10.99.0.1
+	network 202 ip4_network=10.100.0.128/25 ip4_gateway=10.100.0.129
+	network 203 ip4_network=10.78.1.0/24 ip4_gateway=10.78.1.77
+	network 99999999
+	network 204 "domain=x --dhcp-script=/bin/sh" ip4_network=10.204.0.0/24 ip4_gateway=10.204.0.1 dhcp4_start=10.205.0.1 dhcp4_end=10.204.0.9
+	bridge 204
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	wait_until 60 said "VNI 201: ip4_gateway holds '10.99.0.1', which is no host's address inside the network"
+	grep -q "VNI 202: .*its IPv4 network overlaps with VNI 100" "$T/gateway.out"
+	grep -q "VNI 203: .*its IPv4 network overlaps with the cluster network" "$T/gateway.out"
+	said "/networks/99999999 is left alone"
+	said "dhcp4_start holds '10.205.0.1'"
+	said "domain holds 'x --dhcp-script=/bin/sh', which is no domain"
+	wait_until 60 one_server 204
+	! tr '\0' '\n' <"/proc/$(servers 204)/cmdline" | grep -q -- '/bin/sh'
+	no_server 201
+	no_server 202
+	no_server 203
+	ip -n "$NODE" address show dev eth1 | grep -q 10.78.1.1/24
+}
+
+# lease ACTION MAC ADDRESS [NAME]: as dnsmasq of network 100 calls the script
+lease() {
+	ip netns exec "$NODE" env DNSMASQ_BRIDGE_INTERFACE=vmbr100 DNSMASQ_LEASE_EXPIRES="${EXPIRES:-1900000000}" PVCD_CONFIG_FILE="$T/pvcd.yaml" \
+		DNSMASQ_CLIENT_ID="${CLIENT-01:52:54:00:00:00:01}" PVC_LEASE_SOCKET="$T/run/gateway.socket" "${V6[@]}" pvc-dhcp-lease "$@"
+}
+V6=()
+
+@test "D71: another lease of a card replaces its first, a renewal its expiry, in one transaction; the end of an old one harms nothing" {
+	network 100
+	for with in nothing gateway; do
+		[ $with = nothing ] || gateway_start
+		EXPIRES=1900000000 lease add 52:54:00:00:00:01 10.100.0.20 vm1
+		EXPIRES=1900000001 lease add 52:54:00:00:00:01 10.100.0.21 vm2
+		[ "$(lease_key 52:54:00:00:00:01 ipaddr)" = 10.100.0.21 ]
+		[ "$(lease_key 52:54:00:00:00:01 hostname)" = vm2 ]
+		EXPIRES=1900000002 lease old 52:54:00:00:00:01 10.100.0.21 vm2
+		[ "$(lease_key 52:54:00:00:00:01 expiry)" = 1900000002 ]
+		lease del 52:54:00:00:00:01 10.100.0.20
+		[ "$(lease_key 52:54:00:00:00:01 ipaddr)" = 10.100.0.21 ]
+		[ "$(lease init)" = "1900000002 52:54:00:00:00:01 10.100.0.21 vm2 01:52:54:00:00:00:01" ]
+		lease del 52:54:00:00:00:01 10.100.0.21
+		gone /networks/100/dhcp4_leases/52:54:00:00:00:01
+		lease del 52:54:00:00:00:01 10.100.0.21
+		[ -z "$(lease init)" ]
+	done
+}
+
+@test "D71: IPv6 leases are kept apart, with the server's identity, and come back as dnsmasq reads them" {
+	network 100
+	V6=(DNSMASQ_IAID=4711 DNSMASQ_SERVER_DUID=00:01:00:01:aa:bb DNSMASQ_MAC=52:54:00:00:00:01)
+	lease add 00:01:00:01:cc:dd 2001:db8:100::5 vm6
+	lease add 00:01:00:01:cc:dd 2001:db8:100::6
+	V6=()
+	[ -z "$(zk ls /networks/100/dhcp4_leases)" ]
+	[ "$(zk get /networks/100/dhcp6_leases/2001:db8:100::5/duid)" = 00:01:00:01:cc:dd ]
+	run lease init
+	[ "$output" = "duid 00:01:00:01:aa:bb
+1900000000 4711 2001:db8:100::5 vm6 00:01:00:01:cc:dd
+1900000000 4711 2001:db8:100::6 * 00:01:00:01:cc:dd" ]
+}
+
+@test "hostile names and values: none reaches ZooKeeper or dnsmasq's lease file as more than what it is" {
+	network 100
+	gateway_start
+	local name
+	# shellcheck disable=SC2016
+	for name in $'a\nb' 'a b' '--config' '../../x' '$(id)' "$(head -c 300 /dev/zero | tr '\0' a)" $'\xff\xfe' 'a..b' '-a' 'ä'; do
+		lease add 52:54:00:00:00:01 10.100.0.20 "$name"
+		[ -z "$(lease_key 52:54:00:00:00:01 hostname)" ]
+	done
+	CLIENT=$'01:02\n9 52:54:00:00:00:66 10.100.0.66 * *' run lease add 52:54:00:00:00:02 10.100.0.21
+	[ "$status" -eq 64 ]
+	run lease add ../../../primary_node 10.100.0.22
+	[ "$status" -eq 64 ]
+	run lease add 52:54:00:00:00:02 10.100.0.22/../x
+	[ "$status" -eq 64 ]
+	[ "$(zk ls /networks/100/dhcp4_leases)" = 52:54:00:00:00:01 ]
+	# and what others wrote into ZooKeeper: the bad one is left out, the others are read
+	zk create /networks/100/dhcp4_leases/52:54:00:00:00:03/expiry 1900000000
+	zk create /networks/100/dhcp4_leases/52:54:00:00:00:03/ipaddr 10.100.0.30
+	zk create /networks/100/dhcp4_leases/52:54:00:00:00:03/hostname $'x *\nduid 00:00'
+	zk create /networks/100/dhcp4_leases/52:54:00:00:00:03/clientid '*'
+	zk create /networks/100/dhcp4_leases/52:54:00:00:00:04/expiry 1900000000
+	[ "$(lease init)" = "1900000000 52:54:00:00:00:01 10.100.0.20 * 01:52:54:00:00:00:01" ]
+	# a network that is not there is not made by its leases; other actions are none of ours
+	DNSMASQ= ip netns exec "$NODE" env DNSMASQ_BRIDGE_INTERFACE=vmbr555 PVC_LEASE_SOCKET="$T/run/gateway.socket" pvc-dhcp-lease add 52:54:00:00:00:01 10.5.0.1
+	gone /networks/555
+	lease tftp 1 10.0.0.1 file
+	lease arp-add 52:54:00:00:00:09 10.100.0.77
+}
+
+@test "while ZooKeeper is away guests get leases, which are said to wait and are written when it is back" {
+	network 100
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	guest g1 100
+	zk_stop
+	wait_until 60 said "no connection to ZooKeeper"
+	dhcp "$GUEST"
+	[[ "$LEASE" == "ip=10.100.0."* ]]
+	wait_until 60 said "leases wait"
+	run lease old 52:54:00:00:00:07 10.100.0.70
+	[ "$status" -eq 75 ]
+	[[ "$output" == *"kept, written when"* ]]
+	zk_start "$ZK_PORT"
+	wait_until 60 key_is /networks/100/dhcp4_leases/52:54:00:00:00:01/ipaddr "$(sed 's/ip=\([^ ]*\).*/\1/' <<<"$LEASE")"
+	wait_until 60 key_is /networks/100/dhcp4_leases/52:54:00:00:00:07/ipaddr 10.100.0.70
+}

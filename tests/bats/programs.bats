@@ -36,7 +36,7 @@ programs() { for d in "$TOP"/cmd/*/; do basename "$d"; done; }
 
 @test "a configuration file that does not exist is a configuration error that names it" {
 	for p in $(programs); do
-		case $p in pvcctl) set -- status ;; *) set -- ;; esac
+		case $p in pvcctl) set -- status ;; pvc-dhcp-lease) set -- --network 1 init ;; *) set -- ;; esac
 		run "$p" --config /nonexistent/pvcd.yaml "$@"
 		[ "$status" -eq 78 ] || { echo "$p: status $status: $output"; false; }
 		[[ "$output" == *"/nonexistent/pvcd.yaml"* ]] || { echo "$p: $output"; false; }

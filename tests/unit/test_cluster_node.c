@@ -95,6 +95,15 @@ static void the_role_follows_the_key_and_is_claimed_only_when_free(void **state)
 				}
 }
 
+static void the_primary_s_services_run_until_it_announces_its_end(void **state) {
+	(void)state;
+	for (int r = ROUTER_STATE_UNKNOWN; r < ROUTER_STATE_COUNT; r++)
+		for (int d = DAEMON_STATE_UNKNOWN; d < DAEMON_STATE_COUNT; d++)
+			assert_int_equal(role_serves((enum router_state)r, (enum daemon_state)d),
+					 r == ROUTER_PRIMARY &&
+					     (d == DAEMON_INIT || d == DAEMON_RUN || d == DAEMON_DEAD));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(maintenance_is_what_strtobool_takes_and_off_when_unclear),
@@ -102,6 +111,7 @@ int main(void) {
 	    cmocka_unit_test(a_vm_is_started_only_here_with_the_flag_and_in_a_state_that_allows_it),
 	    cmocka_unit_test(after_the_start_of_a_vm_there_is_nothing_more_to_do),
 	    cmocka_unit_test(the_role_follows_the_key_and_is_claimed_only_when_free),
+	    cmocka_unit_test(the_primary_s_services_run_until_it_announces_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
