@@ -9,7 +9,8 @@
 #include "gateway.h"
 #include "log/log.h"
 
-#define VXLAN_OVERHEAD 50u /* bytes of a frame that the tunnel takes */
+#define VXLAN_OVERHEAD4 50u /* bytes of a packet that the tunnel takes, over IPv4 and IPv6 */
+#define VXLAN_OVERHEAD6 70u
 
 static void compare(struct gateway *gateway);
 
@@ -110,7 +111,20 @@ static int compute_all(struct gateway *gateway) {
 
 /* ---- what is ---- */
 
-static int want_server(struct network *network, const struct net_link *link) {
+/* What fits through the tunnel: the tunnel's own MTU, since that of the bridge changes with its ports. */
+static unsigned mtu_of(const struct network *network, const struct net_links *links) {
+	const struct config_network *cluster = &network->gateway->config->cluster;
+	const struct net_link *tunnel;
+	char name[IFNAMSIZ];
+
+	(void)snprintf(name, sizeof(name), "vxlan%s", network->vni); /* 13 bytes at the most */
+	tunnel = net_link_find(links, name);
+	if (tunnel)
+		return tunnel->mtu;
+	return (unsigned)cluster->mtu - (cluster->network.family == AF_INET6 ? VXLAN_OVERHEAD6 : VXLAN_OVERHEAD4);
+}
+
+static int want_server(struct network *network, const struct net_links *links, const struct net_link *link) {
 	struct gateway *gateway = network->gateway;
 	_cleanup_strlist_ struct strlist arguments = {0};
 	struct place place;
@@ -122,7 +136,7 @@ static int want_server(struct network *network, const struct net_link *link) {
 	}
 	place = (struct place){.bridge = network->bridge,
 			       .index = link->index,
-			       .mtu = (unsigned)gateway->config->cluster.mtu - VXLAN_OVERHEAD,
+			       .mtu = mtu_of(network, links),
 			       .directory = network->directory,
 			       .script = gateway->script,
 			       .user = gateway->user,
@@ -155,7 +169,7 @@ static int apply(struct network *network, const struct net_links *links, const s
 	}
 	if (first < 0) /* dnsmasq without its address or reservations would give wrong answers */
 		return first;
-	return want_server(network, link);
+	return want_server(network, links, link);
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -38,7 +38,7 @@ bridge() {
 network() {
 	local vni=$1
 	shift
-	ip netns exec "$NODE" $PYTHON - "$ZK" "$vni" "$@" <<-'E'
+	ip netns exec "$NODE" "$PYTHON" - "$ZK" "$vni" "$@" <<-'E'
 		import logging, sys
 		from kazoo.client import KazooClient
 		logging.disable(logging.CRITICAL)
@@ -68,6 +68,7 @@ reserve() { # VNI MAC ADDRESS [NAME]
 gateway_start() {
 	local before
 	before=$(grep -c 'serving the managed' "$T/gateway.out" 2>/dev/null || :)
+	# shellcheck disable=SC2016 # the inner shell expands it
 	ip netns exec "$NODE" unshare --uts sh -c 'hostname pvchv1 && exec pvc-gateway --config "$0"' "$T/pvcd.yaml" >>"$T/gateway.out" 2>&1 3>&- &
 	GATEWAY=$!
 	remember "$GATEWAY"
@@ -82,14 +83,16 @@ gateway_stop() {
 }
 said() { grep -qF -- "$1" "$T/gateway.out"; }
 times_said() { grep -cF -- "$1" "$T/gateway.out" || :; }
+not() { ! "$@"; }
 has_address() { ip -n "$NODE" -o address show dev "vmbr$1" | grep -qF " $2 "; }
 # the dnsmasq processes of this test, without their helpers for the lease script: VNI, or all
 servers() {
 	local pid words
 	for pid in /proc/[0-9]*; do
-		# shellcheck disable=SC2162
+		# shellcheck disable=SC2002 # a process that is gone is not the shell's error
 		words=$(cat "$pid/cmdline" 2>/dev/null | tr '\0' ' ') || continue
 		case $words in "dnsmasq --pid-file=$T/run/dnsmasq/${1:+$1/}"*) ;; *) continue ;; esac
+		# shellcheck disable=SC2002
 		[ "$(cat "/proc/$(ppid "${pid#/proc/}")/cmdline" 2>/dev/null | tr '\0' ' ')" = "$words" ] || echo "${pid#/proc/}"
 	done
 }
@@ -155,11 +158,11 @@ gone() { ! zk exists "$1"; }
 	wait_until 60 dhcp_listens 100
 	has_address 100 2001:db8:100::1/64
 	gateway_stop
-	! has_address 100 10.100.0.1/24
-	! has_address 100 2001:db8:100::1/64
+	not has_address 100 10.100.0.1/24
+	not has_address 100 2001:db8:100::1/64
 	no_server 100
 	said "dnsmasq ("
-	! said "killed"
+	not said "killed"
 }
 
 @test "D61, D62: a reservation gives the reserved address, whichever node becomes primary, also to a card that had another" {
@@ -205,7 +208,6 @@ gone() { ! zk exists "$1"; }
 	[ "$(servers 100)" = "$pid" ]
 }
 gets() { dhcp "$GUEST" && [[ "$LEASE" == "ip=$1 "* ]]; }
-not() { ! "$@"; }
 
 @test "a lease survives: a restart of everything gives the guest the same address, and its lease stays in ZooKeeper" {
 	network 100
@@ -277,7 +279,7 @@ other_server() { one_server "$1" && [ "$(servers "$1")" != "$2" ]; }
 	wait_until 60 other_server 100 "$pid"
 	gateway_stop
 	no_server 100
-	! has_address 100 10.100.0.1/24
+	not has_address 100 10.100.0.1/24
 }
 
 @test "what a killed pvc-gateway left of a network that is deleted meanwhile goes away at the next start; --release does it too" {
@@ -299,7 +301,7 @@ other_server() { one_server "$1" && [ "$(servers "$1")" != "$2" ]; }
 	wait "$GATEWAY" || :
 	ip netns exec "$NODE" pvc-gateway --config "$T/pvcd.yaml" --release
 	no_server 100
-	! has_address 100 10.100.0.1/24
+	not has_address 100 10.100.0.1/24
 }
 
 @test "D69: a foreign dnsmasq and a foreign address on the bridge are never touched" {
@@ -336,6 +338,7 @@ other_server() { one_server "$1" && [ "$(servers "$1")" != "$2" ]; }
 	wait_until 60 not has_address 100 10.100.0.254/24
 	[ ! -e "$T/run/dnsmasq/100" ] || wait_until 60 [ ! -e "$T/run/dnsmasq/100" ]
 }
+runs_word() { tr '\0' '\n' <"/proc/$(servers "$1")/cmdline" | grep -q -- "=$2"; }
 runs_with() { one_server 100 && tr '\0' '\n' <"/proc/$(servers 100)/cmdline" | grep -qxF -- "$1"; }
 
 @test "a bridge that comes later gets its gateway; an address that somebody removed comes back" {
@@ -373,7 +376,7 @@ runs_with() { one_server 100 && tr '\0' '\n' <"/proc/$(servers 100)/cmdline" | g
 	said "dhcp4_start holds '10.205.0.1'"
 	said "domain holds 'x --dhcp-script=/bin/sh', which is no domain"
 	wait_until 60 one_server 204
-	! tr '\0' '\n' <"/proc/$(servers 204)/cmdline" | grep -q -- '/bin/sh'
+	not runs_word 204 /bin/sh
 	no_server 201
 	no_server 202
 	no_server 203
@@ -445,7 +448,7 @@ V6=()
 	zk create /networks/100/dhcp4_leases/52:54:00:00:00:04/expiry 1900000000
 	[ "$(lease init)" = "1900000000 52:54:00:00:00:01 10.100.0.20 * 01:52:54:00:00:00:01" ]
 	# a network that is not there is not made by its leases; other actions are none of ours
-	DNSMASQ= ip netns exec "$NODE" env DNSMASQ_BRIDGE_INTERFACE=vmbr555 PVC_LEASE_SOCKET="$T/run/gateway.socket" pvc-dhcp-lease add 52:54:00:00:00:01 10.5.0.1
+	ip netns exec "$NODE" env DNSMASQ_BRIDGE_INTERFACE=vmbr555 PVC_LEASE_SOCKET="$T/run/gateway.socket" pvc-dhcp-lease add 52:54:00:00:00:01 10.5.0.1
 	gone /networks/555
 	lease tftp 1 10.0.0.1 file
 	lease arp-add 52:54:00:00:00:09 10.100.0.77
