@@ -28,7 +28,8 @@ setup() {
 }
 teardown() {
 	[ -z "${BATS_ERROR_STATUS:-}${BATS_TEST_COMPLETED:-}" ] || [ "${BATS_TEST_COMPLETED:-}" = 1 ] || tail -n 50 "$T"/*.out >&2 || :
-	local made=$([ ! -e "$T/made-frr" ] || echo /etc/frr)
+	local made=
+	[ ! -e "$T/made-frr" ] || made=/etc/frr
 	test_cleanup
 	[ -z "$made" ] || rmdir "$made"
 }
@@ -314,7 +315,7 @@ reaches() { ip netns exec "${guests[$1]}" ping -c 1 -W 1 "$2"; }
 	guest 2 100 192.0.2.2
 	wait_until 60 reaches 1 192.0.2.2
 	# full frames pass
-	ip netns exec "${guests[1]}" ping -c 1 -W 5 -M do -s 1422 192.0.2.2
+	ip netns exec "${guests[1]}" ping -c 1 -W 5 -M "do" -s 1422 192.0.2.2
 	ip netns exec "${guests[1]}" ping -i 0.02 -W 1 192.0.2.2 >"$T/ping" 2>&1 3>&- &
 	ping=$!
 	remember "$ping"
@@ -542,7 +543,6 @@ sys.exit(0 if b"sid=0x" in data else 1)' "$ZK_PORT"; }
 		for vni in range(1, 301):
 		    network(vni)
 	E
-	write_marks=0
 	for at in 20 90 200; do
 		: >"$T/pvchv1.out"
 		# shellcheck disable=SC2016 # the inner shell expands it
