@@ -294,6 +294,7 @@ void act_check(struct vm *vm, enum vm_action action) {
 
 	vm->busy = true;
 	vm->action = action;
+	vm->crashed = vm->here == VM_HERE_CRASHED;
 	r = path ? store_sync(vm->daemon->store, path, on_synced, vm) : -ENOMEM;
 	if (r < 0)
 		store_failed(vm, "synced read", r);

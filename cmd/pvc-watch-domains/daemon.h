@@ -89,6 +89,7 @@ struct vm {
 	/* under way */
 	bool busy;
 	enum vm_action action;
+	bool crashed;        /* what it is about had crashed */
 	usec_t event_at;     /* CLOCK_MONOTONIC of the last state event */
 	usec_t read_at;      /* CLOCK_BOOTTIME before which nothing of what allows the action was read */
 	char *failedreason;  /* as last read */

@@ -29,13 +29,13 @@ enum vm_action vm_next(const struct vm *vm) {
 	return vm_decide(&view);
 }
 
-/* It should run and ended, other than by us. The first time it comes back at once; when its runs are short, not more
- * often than vm_restart_pause() says. */
+/* It should run and ended, other than by us; of a guest that crashed we only took away what was left. The first time it
+ * comes back at once; when its runs are short, not more often than vm_restart_pause() says. */
 static void ended(struct vm *vm) {
 	usec_t now = now_monotonic();
 	bool was_short = vm->started_at > 0 && now - vm->started_at < VM_SHORT_RUN;
 
-	if (vm->owner != VM_MINE || vm->state != VM_START || (vm->busy && vm->action == VM_DO_DESTROY))
+	if (vm->owner != VM_MINE || vm->state != VM_START || (vm->busy && vm->action == VM_DO_DESTROY && !vm->crashed))
 		return;
 	vm->short_runs = was_short ? vm->short_runs + 1 : 0;
 	vm->not_before = vm->started_at + vm_restart_pause(vm->short_runs);

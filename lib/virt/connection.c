@@ -49,7 +49,8 @@ static const struct meaning meanings[] = {
     [VIR_DOMAIN_EVENT_STOPPED] = {VIRT_OFF,
 				  "stopped",
 				  {"shut down", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot"}},
-    [VIR_DOMAIN_EVENT_SHUTDOWN] = {VIRT_RUNNING, "shutting down", {"finished", "by the guest", "by the host"}},
+    /* it may come after the answer to the call that ended the domain */
+    [VIR_DOMAIN_EVENT_SHUTDOWN] = {VIRT_SAME, "shutting down", {"finished", "by the guest", "by the host"}},
     [VIR_DOMAIN_EVENT_PMSUSPENDED] = {VIRT_PAUSED, "asleep", {"memory", "disk"}},
     [VIR_DOMAIN_EVENT_CRASHED] = {VIRT_CRASHED, "crashed", {"panicked", "crash loaded"}},
 };

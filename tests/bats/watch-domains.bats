@@ -326,19 +326,33 @@ vm_running() {
 	wait_until 60 pid_changed "$N" "$PID"
 }
 
-@test "a guest that powers itself off again and again is started with growing pauses" {
-	vm start pvchv1 "$T/quits.img"
-	starts() { [ "$(grep -cF "VM $U ($N): starting" "$T/daemon.log")" -ge "$1" ]; }
-	wait_until 90 starts 3
-	said "2 short run(s) in a row"
-	# from the log's own stamps: never two starts within 4.9 s (a pause may be longer on a slow machine, not shorter)
+starts() { [ "$(grep -cF "VM $U ($N): starting" "$T/daemon.log")" -ge "$1" ]; }
+# From the log's own stamps: never two starts within 4.9 s (a pause may be longer on a slow machine, not shorter).
+starts_are_apart() {
 	grep -F "VM $U ($N): starting" "$T/daemon.log" | head -n 3 | $PYTHON -c '
 import sys, datetime
 t = [datetime.datetime.strptime(" ".join(l.split()[:2])[:26], "%Y/%m/%d %H:%M:%S.%f") for l in sys.stdin]
 gaps = [(b - a).total_seconds() for a, b in zip(t, t[1:])]
 sys.exit(0 if min(gaps) >= 4.9 else "starts too close: %r" % gaps)'
+}
+
+@test "a guest that powers itself off again and again is started with growing pauses" {
+	vm start pvchv1 "$T/quits.img"
+	wait_until 90 starts 3
+	said "2 short run(s) in a row"
+	starts_are_apart
 	dom set "$U" state=stop
 	wait_until 60 off "$N"
+}
+
+@test "a guest that panics again and again, and whose QEMU is to be preserved then, is started with growing pauses" {
+	guest_xml "$N" "$U" "$T/panics.img" |
+		sed "s|<devices>|<on_crash>preserve</on_crash>&|; s|</devices>|<panic model='isa'/>&|" >"$T/$N.xml"
+	dom define "$U" "$N" start pvchv1 "$T/$N.xml"
+	wait_until 90 starts 3
+	said "2 short run(s) in a row"
+	starts_are_apart
+	state_is "$U" start
 }
 
 @test "D35: what is asked during an action is done when it ends" {

@@ -66,7 +66,7 @@ libvirt_end() {
 }
 
 # guest_images: boot sectors. $T/listens.img says "booted" on the serial port and powers off when the power button is
-# pressed; $T/quits.img powers off at once. (A guest without a disk stays in its firmware and ignores the button.)
+# pressed; $T/quits.img powers off at once; $T/panics.img panics at once. (A guest without a disk stays in its firmware and ignores the button.)
 guest_images() {
 	$PYTHON - "$T" <<-'E'
 		import sys
@@ -81,6 +81,7 @@ guest_images() {
 		    open(sys.argv[1] + "/" + name, "wb").write((sector.ljust(510, b"\0") + b"\x55\xaa").ljust(1 << 20, b"\0"))
 		image("listens.img", code, b"booted\r\n")
 		image("quits.img", quits)
+		image("panics.img", bytes.fromhex("ba0505b001eefaf4ebfd")) # says so to the panic device, port 505
 	E
 }
 
