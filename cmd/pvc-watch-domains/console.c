@@ -11,6 +11,7 @@
 #include "daemon.h"
 
 #define WRITE_PAUSE  (500 * USEC_PER_MSEC)
+#define SETTLE_PAUSE (100 * USEC_PER_MSEC) /* a guest writes a line in several pieces: one look for all of them */
 #define RETRY_FOLDER (5 * USEC_PER_SEC)
 
 struct console {
@@ -137,16 +138,6 @@ static void on_written(struct store *store, int result, void *userdata) {
 	console_done(console);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-	struct console *console = userdata;
-
-	(void)source;
-	(void)usec;
-	console->armed = false;
-	console_update(console);
-	return 0;
-}
-
 static void console_flush(struct console *console) {
 	int r;
 
@@ -165,18 +156,29 @@ static void console_flush(struct console *console) {
 	console->writing = console_write(console, false) == 0;
 }
 
-/* Reads and writes now or as soon as the pause is over. */
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct console *console = userdata;
+
+	(void)source;
+	(void)usec;
+	console->armed = false;
+	if (!console->writing) /* else its end looks again */
+		console_flush(console);
+	return 0;
+}
+
+/* Reads and writes once the pauses are over. */
 static void console_update(struct console *console) {
-	usec_t next = console->wrote_at + WRITE_PAUSE;
+	usec_t pause = deadline_left(console->wrote_at + WRITE_PAUSE);
 
 	console->changed = true;
 	if (console->writing || console->armed)
 		return;
-	if (console->wrote_at == 0 || now_monotonic() >= next)
+	if (pause < SETTLE_PAUSE)
+		pause = SETTLE_PAUSE;
+	console->armed = event_timer(console->daemon->event, &console->timer, pause, on_timer, console) >= 0;
+	if (!console->armed) /* without memory: now */
 		console_flush(console);
-	else
-		console->armed =
-		    event_timer(console->daemon->event, &console->timer, deadline_left(next), on_timer, console) >= 0;
 }
 
 void console_watch(struct vm *vm) {
