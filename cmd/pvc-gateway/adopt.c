@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What a pvc-gateway that was killed left behind: its dnsmasq processes, known by the program's name and by their
- * second word, the pid file in our dynamic directory; and the addresses it noted. No other process is looked at twice
+ * second word, the hosts file in our dynamic directory; and the addresses it noted. No other process is looked at twice
  * (D69). dnsmasq's helper for the lease script has the same words and is told apart by its parent; it ends by itself.
  */
 #include <ctype.h>
@@ -54,9 +54,9 @@ static int read_words(const char *pid, struct strlist *ret) {
 	return r;
 }
 
-/* "--pid-file=DYNAMIC/dnsmasq/VNI/INDEX.pid": the VNI, or NULL. */
+/* "--dhcp-hostsfile=DYNAMIC/dnsmasq/VNI/hosts": the VNI, or NULL. */
 static char *vni_of(const struct gateway *gateway, const struct strlist *words) {
-	_cleanup_free_ char *prefix = str_printf("--pid-file=%s/dnsmasq/", gateway->config->dynamic_directory);
+	_cleanup_free_ char *prefix = str_printf("--dhcp-hostsfile=%s/dnsmasq/", gateway->config->dynamic_directory);
 	_cleanup_free_ char *vni = NULL;
 	const char *rest;
 	size_t digits;
@@ -65,7 +65,7 @@ static char *vni_of(const struct gateway *gateway, const struct strlist *words) 
 		return NULL;
 	rest = words->items[1] + strlen(prefix);
 	digits = strspn(rest, "0123456789");
-	if (rest[digits] != '/')
+	if (!str_equal(rest + digits, "/hosts"))
 		return NULL;
 	vni = strndup(rest, digits);
 	return vni && dhcp_is_vni(vni) ? move_ptr(vni) : NULL;

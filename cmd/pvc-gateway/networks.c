@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The networks as the store has them: watches on every key that matters, and the reservations as a hosts file. */
-#include <dirent.h>
 #include <sys/stat.h>
 
 #include "dhcp/dhcp.h"
@@ -146,21 +145,16 @@ int network_make_directory(const struct network *network) {
 	return r;
 }
 
-/* With our files in it; what else is there stays. */
+/* With our files in it; what else is there stays, and the directory with it. */
 void network_remove_directory(const struct network *network) {
-	DIR *directory = opendir(network->directory);
+	static const char *const names[] = {"hosts", "gateways"};
 
-	if (!directory)
-		return;
-	for (struct dirent *entry; (entry = readdir(directory));) {
-		const char *dot = strrchr(entry->d_name, '.');
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *path = str_printf("%s/%s", network->directory, names[i]);
 
-		if (str_equal(entry->d_name, "hosts") || str_equal(entry->d_name, "gateways") ||
-		    (dot && dot > entry->d_name && str_equal(dot, ".pid")))
-			(void)unlinkat(dirfd(directory), entry->d_name,
-				       0); /* else the directory stays, which is harmless */
+		if (path)
+			(void)unlink(path); /* what stays is harmless: the next start tries again */
 	}
-	(void)closedir(directory);       /* it was only read */
 	(void)rmdir(network->directory); /* likewise */
 }
 

@@ -173,6 +173,7 @@ static int add_base(const struct wanted *wanted, const struct place *place, stru
 	static const char *const always[] = {
 	    "--conf-file=/dev/null", /* not the host's own configuration */
 	    "--keep-in-foreground",
+	    "--pid-file=",      /* none */
 	    "--log-facility=-", /* standard error: ours, the journal */
 	    "--no-hosts",
 	    "--domain-needed",
@@ -190,7 +191,9 @@ static int add_base(const struct wanted *wanted, const struct place *place, stru
 	int r = strlist_add(ret, "dnsmasq");
 
 	if (r >= 0)
-		r = strlist_addf(ret, "--pid-file=%s/%d.pid", place->directory, place->index);
+		r = strlist_addf(ret, "--dhcp-hostsfile=%s/hosts", place->directory);
+	if (r >= 0) /* does nothing but tell the link in the words: another link, another dnsmasq */
+		r = strlist_addf(ret, "--tag-if=set:link%d", place->index);
 	for (size_t i = 0; i < ARRAY_SIZE(always) && r >= 0; i++)
 		r = strlist_add(ret, always[i]);
 	if (r >= 0)
@@ -199,8 +202,6 @@ static int add_base(const struct wanted *wanted, const struct place *place, stru
 		r = strlist_addf(ret, "--user=%s", place->user);
 	if (r >= 0)
 		r = strlist_addf(ret, "--dhcp-script=%s", place->script);
-	if (r >= 0)
-		r = strlist_addf(ret, "--dhcp-hostsfile=%s/hosts", place->directory);
 	if (r >= 0 && place->debug)
 		r = strlist_add(ret, "--log-dhcp");
 	if (r >= 0 && wanted->domain)

@@ -55,5 +55,5 @@ struct place {
 	const char *user;      /* what dnsmasq runs as */
 	bool debug;
 };
-/* The argument vector. Its second word, the pid file below `directory`, is what a dnsmasq of ours is known by. */
+/* The argument vector. Its second word, the hosts file in `directory`, is what a dnsmasq of ours is known by. */
 int wanted_arguments(const struct wanted *wanted, const struct place *place, struct strlist *ret);

@@ -91,7 +91,7 @@ servers() {
 	for pid in /proc/[0-9]*; do
 		# shellcheck disable=SC2002 # a process that is gone is not the shell's error
 		words=$(cat "$pid/cmdline" 2>/dev/null | tr '\0' ' ') || continue
-		case $words in "dnsmasq --pid-file=$T/run/dnsmasq/${1:+$1/}"*) ;; *) continue ;; esac
+		case $words in "dnsmasq --dhcp-hostsfile=$T/run/dnsmasq/${1:+$1/}"*) ;; *) continue ;; esac
 		# shellcheck disable=SC2002
 		[ "$(cat "/proc/$(ppid "${pid#/proc/}")/cmdline" 2>/dev/null | tr '\0' ' ')" = "$words" ] || echo "${pid#/proc/}"
 	done

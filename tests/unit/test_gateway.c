@@ -156,7 +156,7 @@ static void the_command_line_is_bound_to_its_bridge_and_known_by_its_second_word
 					       "--leasefile-ro",
 					       "--conf-file=/dev/null",
 					       "--dhcp-script=/usr/sbin/pvc-dhcp-lease",
-					       "--dhcp-hostsfile=/run/pvc/dnsmasq/1/hosts",
+					       "--tag-if=set:link7",
 					       "--domain=net1.local",
 					       "--local=/net1.local/",
 					       "--dhcp-range=10.1.0.10,10.1.0.99,255.255.255.0,48h",
@@ -173,7 +173,7 @@ static void the_command_line_is_bound_to_its_bridge_and_known_by_its_second_word
 	(void)state;
 	assert_int_equal(wanted_arguments(&wanted, &place, &arguments), 0);
 	assert_string_equal(arguments.items[0], "dnsmasq");
-	assert_string_equal(arguments.items[1], "--pid-file=/run/pvc/dnsmasq/1/7.pid");
+	assert_string_equal(arguments.items[1], "--dhcp-hostsfile=/run/pvc/dnsmasq/1/hosts");
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
 		if (!strlist_contains(&arguments, expected[i]))
 			fail_msg("%s is missing", expected[i]);

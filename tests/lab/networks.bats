@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Client networks of whole nodes: guests on two nodes, addresses by DHCP over VXLAN, and a gateway that follows the role.
+
+load lab.bash
+
+setup_file() {
+	export NODES="pvchv1 pvchv2"
+	lab_begin
+	# two coordinators are a quorum of two: neither comes up without the other
+	on pvchv1 systemctl --no-block start pvc.target
+	on pvchv2 systemctl --no-block start pvc.target
+	for n in pvchv1 pvchv2; do
+		wait_until 300 on $n systemctl -q is-active pvc.target || explain
+		on $n pvcctl node ready $n --wait --timeout 120 >/dev/null || explain
+	done
+	on pvchv1 pvcctl network add 100 blue --ipnet 10.100.0.0/24 --gateway 10.100.0.1 --dhcp --dhcp-start 10.100.0.10 --dhcp-end 10.100.0.99 \
+		--ipnet6 2001:db8:100::/64 >/dev/null
+}
+teardown_file() { lab_end; }
+teardown() {
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || for n in pvchv1 pvchv2; do
+		on $n journalctl --no-pager -b -n 40 -o short-monotonic -u 'pvc-gateway*' -u 'pvc-watch-n*' -u pvc-primary.target || :
+	done
+}
+
+on() { "$LAB" exec "$@"; }
+primary() { zk_in_node get /primary_node; }
+other() { if [ "$1" = pvchv1 ]; then echo pvchv2; else echo pvchv1; fi; }
+has_gateway() { on "$1" ip -o address show dev vmbr100 | grep -q ' 10.100.0.1/24 '; }
+gateway_runs() { on "$1" systemctl -q is-active pvc-primary.target pvc-gateway.service && has_gateway "$1" && serves_dhcp "$1"; }
+serves_dhcp() { [ "$(on "$1" pgrep -cf '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/')" = 2 ]; } # itself and its helper
+no_gateway() { no has_gateway "$1" && no on "$1" pgrep -f dnsmasq/100/; }
+# run_guest NODE NAME PEER: a guest that takes its address by DHCP and pings that one
+run_guest() {
+	"$LAB" domain "$2" bridge=vmbr100 "cmdline=ip= peer=$3" >"$T/$2.xml"
+	"$LAB" put pvchv1 "$T/$2.xml" "/root/$2.xml"
+	on pvchv1 pvcctl vm define --node "$1" "/root/$2.xml" >/dev/null
+	on pvchv1 pvcctl vm start "$2" --wait --timeout 180 >/dev/null
+}
+mac_of() { "$LAB" domain "$1" | sed -n "s/.*mac address='\([^']*\)'.*/\1/p"; }
+guest_said() { on "$1" grep -aq -- "$3" "/var/log/libvirt/$2.log"; }
+pings() { on "$1" grep -ac '^PEER .* ok' "/var/log/libvirt/$2.log" || :; }
+pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
+
+@test "the gateway runs on the primary coordinator and nowhere else" {
+	local p
+	p=$(primary)
+	wait_until 120 gateway_runs "$p"
+	no_gateway "$(other "$p")"
+	no on "$(other "$p")" systemctl -q is-active pvc-primary.target
+	[ "$(on "$p" systemctl is-active dnsmasq.service)" = inactive ]
+}
+
+@test "two guests on two nodes get their reserved addresses by DHCP over VXLAN and reach each other" {
+	on pvchv1 pvcctl network dhcp add 100 10.100.0.201 "$(mac_of g1)" >/dev/null
+	on pvchv1 pvcctl network dhcp add 100 10.100.0.202 "$(mac_of g2)" >/dev/null
+	run_guest pvchv1 g1 10.100.0.202
+	run_guest pvchv2 g2 10.100.0.201
+	wait_until 240 guest_said pvchv1 g1 'dhcp bound ip 10.100.0.201/24 router 10.100.0.1 dns 10.100.0.1'
+	wait_until 240 guest_said pvchv2 g2 'dhcp bound ip 10.100.0.202/24 router 10.100.0.1 dns 10.100.0.1'
+	wait_until 120 pings_on pvchv1 g1 3
+	wait_until 120 pings_on pvchv2 g2 3
+	[ "$(zk_in_node get "/networks/100/dhcp4_leases/$(mac_of g2)/ipaddr")" = 10.100.0.202 ]
+}
+
+@test "kill -9 of pvc-gateway on the primary: the address stays, dnsmasq is the same, systemd brings it back" {
+	local p before pid
+	p=$(primary)
+	before=$(on "$p" pgrep -of '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/')
+	pid=$(on "$p" systemctl show -P MainPID pvc-gateway)
+	on "$p" kill -KILL "$pid"
+	has_gateway "$p"
+	back() { [ "$(on "$p" systemctl show -P MainPID pvc-gateway)" != "$pid" ] && on "$p" systemctl -q is-active pvc-gateway; }
+	wait_until 60 back
+	has_gateway "$p"
+	[ "$(on "$p" pgrep -of '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/')" = "$before" ]
+	on "$p" systemctl -q is-active pvc-primary.target
+}
+
+@test "the role moves: the gateway goes with it, the guests go on talking and their leases are known there" {
+	local p o pings
+	p=$(primary) o=$(other "$p")
+	pings=$(pings pvchv1 g1)
+	zk_in_node set /primary_node "$o"
+	wait_until 120 gateway_runs "$o"
+	wait_until 60 no_gateway "$p"
+	no on "$p" systemctl -q is-active pvc-primary.target
+	wait_until 60 pings_on pvchv1 g1 $((pings + 3))
+	on "$o" ping -c 3 -W 5 10.100.0.201 >/dev/null
+	on "$o" ping -c 3 -W 5 10.100.0.202 >/dev/null
+	on "$o" grep -q 10.100.0.202 /run/pvc/dnsmasq/100/hosts
+}
+
+@test "when the primary's pvc.target stops the gateway is away before the node is in state stop; guests go on" {
+	local p pings
+	p=$(primary)
+	on "$p" systemctl stop pvc.target
+	[ "$(zk_in_node get "/nodes/$p/daemonstate")" = stop ]
+	no_gateway "$p"
+	# in the order of the journal: the gateway's end, then the node's announcement
+	on "$p" journalctl -b --no-pager -o cat -u pvc-gateway -u pvc-register >"$T/order"
+	[ "$(grep -n 'Stopped pvc-gateway.service' "$T/order" | tail -n 1 | cut -d: -f1)" -lt "$(grep -n 'Stopped pvc-register.service' "$T/order" | tail -n 1 | cut -d: -f1)" ]
+	pings=$(pings pvchv1 g1)
+	wait_until 60 pings_on pvchv1 g1 $((pings + 3))
+	on "$p" systemctl start pvc.target
+	wait_until 120 gateway_runs "$(primary)"
+}
