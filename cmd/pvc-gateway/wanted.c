@@ -5,7 +5,6 @@
 
 #define LEASE_TIME4 "48h"
 #define LEASE_TIME6 "24h"
-#define LEASES_MAX  "65536" /* dnsmasq's own limit of 1000 is less than a /22 */
 
 const char *const network_key_names[KEY_COUNT] = {
     [KEY_NETTYPE] = "nettype",         [KEY_DOMAIN] = "domain",           [KEY_IP4_NETWORK] = "ip4_network",
@@ -80,7 +79,7 @@ static int take_host(struct wanted *wanted, const char *text, enum network_key k
 }
 
 static int take_range(struct wanted *wanted, const char *const keys[KEY_COUNT]) {
-	struct ip_prefix start, end;
+	struct ip_prefix start = {0}, end = {0};
 	int r;
 
 	if (!str_equal(keys[KEY_DHCP4_FLAG], "True") || !wanted->gateway4.family)
@@ -182,8 +181,8 @@ static int add_base(const struct wanted *wanted, const struct place *place, stru
 	    "--bind-dynamic", /* its sockets on that bridge alone, also for addresses that come later */
 	    "--leasefile-ro",
 	    "--dhcp-authoritative",
-	    "--dhcp-lease-max=" LEASES_MAX,
-	    "--script-on-renewal", /* renewals reach the store (D71) */
+	    "--dhcp-lease-max=65536", /* its own limit of 1000 is less than a /22 */
+	    "--script-on-renewal",    /* renewals reach the store (D71) */
 	    /* a guest that calls itself so would be every browser's proxy (VU#598349) */
 	    "--dhcp-name-match=set:wpad-ignore,wpad",
 	    "--dhcp-ignore-names=tag:wpad-ignore",

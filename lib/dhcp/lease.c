@@ -168,7 +168,7 @@ static const char *or_star(const char *text) {
 
 /* Adds the line of one lease, when it is in order. */
 static bool add_line(struct reading *reading, const char *name, const struct store_value *values) {
-	const char *text[KEYS_MAX];
+	const char *text[KEYS_MAX] = {"", "", "", "", ""};
 	uint64_t expiry;
 
 	for (size_t i = 0; i < reading->kind->count; i++) {

@@ -53,8 +53,8 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 }
 
 @test "two guests on two nodes get their reserved addresses by DHCP over VXLAN and reach each other" {
-	on pvchv1 pvcctl network dhcp add 100 10.100.0.201 "$(mac_of g1)" >/dev/null
-	on pvchv1 pvcctl network dhcp add 100 10.100.0.202 "$(mac_of g2)" >/dev/null
+	on pvchv1 pvcctl network dhcp add 100 "$(mac_of g1)" 10.100.0.201 >/dev/null
+	on pvchv1 pvcctl network dhcp add 100 "$(mac_of g2)" 10.100.0.202 >/dev/null
 	run_guest pvchv1 g1 10.100.0.202
 	run_guest pvchv2 g2 10.100.0.201
 	wait_until 240 guest_said pvchv1 g1 'dhcp bound ip 10.100.0.201/24 router 10.100.0.1 dns 10.100.0.1'
