@@ -41,7 +41,7 @@ race() {
 	local first=() port holder pid
 	while [ "$1" != -- ]; do first+=("$1") && shift; done
 	shift
-	rm -f "$T/release"
+	rm -f "$T/release" "$T/hold" # an old port in it must not be taken for the new one
 	$PYTHON "$TOP/tests/lib/hold.py" 0 "$ZK_PORT" "$T/release" >"$T/hold" 2>&1 3>&- &
 	holder=$!
 	remember $holder
