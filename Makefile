@@ -116,6 +116,7 @@ fuzz:
 bench:
 	tests/bench/run
 	tests/bench/firewall
+	tests/bench/leases
 
 .PHONY: demo
 demo:

@@ -181,6 +181,7 @@ static int add_base(const struct wanted *wanted, const struct place *place, stru
 	    "--bind-dynamic", /* its sockets on that bridge alone, also for addresses that come later */
 	    "--leasefile-ro",
 	    "--dhcp-authoritative",
+	    "--no-ping", /* it would wait three seconds for each new guest; the range is ours alone */
 	    "--dhcp-lease-max=65536", /* its own limit of 1000 is less than a /22 */
 	    "--script-on-renewal",    /* renewals reach the store (D71) */
 	    /* a guest that calls itself so would be every browser's proxy (VU#598349) */

@@ -44,6 +44,8 @@ static const char *wrong_field(struct lease_event *event) {
 	if (event->family == AF_INET) {
 		if (!dhcp_is_mac(f[LEASE_MAC]))
 			return "MAC";
+		if (*f[LEASE_IAID] || *f[LEASE_SERVER])
+			return "IAID";
 		return str_equal(f[LEASE_CLIENT], "*") || dhcp_is_hex_bytes(f[LEASE_CLIENT]) ? NULL : "client id";
 	}
 	if (*f[LEASE_MAC] && !dhcp_is_mac(f[LEASE_MAC]))
