@@ -9,6 +9,7 @@
  *   addresses.c  gateway addresses of one network
  *   server.c     one dnsmasq: started, watched, started again, ended
  *   adopt.c      those that a killed pvc-gateway left
+ *   resolv.c     the host's name servers, for all of them
  *   leases.c     the socket where dnsmasq's lease script hands in its events
  */
 #pragma once
@@ -74,11 +75,12 @@ struct gateway {
 	struct loop *loop;
 	struct store *store;
 	struct net *net, *monitor;
-	sd_event_source *monitor_source, *settle, *retry, *announce, *end_timer;
+	sd_event_source *monitor_source, *settle, *retry, *announce, *end_timer, *resolv_timer;
 	struct store_watch *list_watch;
 	struct network *networks;
 	struct leases *leases;
-	char *script, *config_path, *socket_path;
+	char *script, *config_path, *socket_path, *servers_path;
+	char *resolvers; /* what was written there */
 	const char *user;
 	bool listed;   /* /networks was read once */
 	bool complete; /* and all keys of what it listed: leftovers can be told from what is wanted */
@@ -126,6 +128,9 @@ void server_free(struct server *server); /* leaves the process alone */
 /* ---- adopt.c ---- */
 /* Finds what an earlier pvc-gateway of this dynamic directory left: processes and noted addresses. */
 int adopt_all(struct gateway *gateway);
+
+/* ---- resolv.c ---- */
+void resolv_look(struct gateway *gateway); /* now, and every half minute from then on */
 
 /* ---- leases.c ---- */
 int leases_start(struct gateway *gateway);

@@ -59,8 +59,9 @@ static int prepare(struct gateway *gateway) {
 	gateway->script = script_path();
 	gateway->config_path = realpath(gateway->config->path, NULL);
 	gateway->socket_path = str_printf("%s/gateway.socket", gateway->config->dynamic_directory);
+	gateway->servers_path = str_printf("%s/dnsmasq/servers", gateway->config->dynamic_directory);
 	gateway->user = getpwnam("dnsmasq") ? "dnsmasq" : "nobody";
-	return gateway->script && gateway->config_path && gateway->socket_path ? 0 : -ENOMEM;
+	return gateway->script && gateway->config_path && gateway->socket_path && gateway->servers_path ? 0 : -ENOMEM;
 }
 
 static int start(struct gateway *gateway) {
@@ -74,6 +75,7 @@ static int start(struct gateway *gateway) {
 		r = adopt_all(gateway);
 	if (r < 0)
 		return r;
+	resolv_look(gateway);
 	r = store_open(&gateway->store, loop_event(gateway->loop), &options);
 	if (r >= 0) {
 		log_info("connecting to ZooKeeper at %s", gateway->config->servers);
@@ -119,7 +121,7 @@ static void on_reload(struct loop *loop, void *userdata) {
 	int r = log_reopen();
 
 	(void)loop;
-	(void)userdata;
+	resolv_look(userdata);
 	if (r < 0)
 		log_error("cannot open the log file anew: %s", strerror(-r));
 }
@@ -140,6 +142,8 @@ static void end(struct gateway *gateway) {
 	free(gateway->script);
 	free(gateway->config_path);
 	free(gateway->socket_path);
+	free(gateway->servers_path);
+	free(gateway->resolvers);
 }
 
 /* --release: what a pvc-gateway that was killed left, and nothing else. */

@@ -139,6 +139,7 @@ static int want_server(struct network *network, const struct net_links *links, c
 			       .mtu = mtu_of(network, links),
 			       .directory = network->directory,
 			       .script = gateway->script,
+			       .servers = gateway->servers_path,
 			       .user = gateway->user,
 			       .debug = gateway->debug};
 	r = wanted_arguments(&network->wanted, &place, &arguments);
@@ -309,8 +310,8 @@ int reconcile_start(struct gateway *gateway) {
 }
 
 void reconcile_stop(struct gateway *gateway) {
-	sd_event_source **sources[] = {&gateway->monitor_source, &gateway->settle, &gateway->retry, &gateway->announce,
-				       &gateway->end_timer};
+	sd_event_source **sources[] = {&gateway->monitor_source, &gateway->settle,    &gateway->retry,
+				       &gateway->announce,       &gateway->end_timer, &gateway->resolv_timer};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
 		(void)sd_event_source_disable_unref(*sources[i]); /* returns NULL */

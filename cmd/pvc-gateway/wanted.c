@@ -175,13 +175,14 @@ static int add_base(const struct wanted *wanted, const struct place *place, stru
 	    "--pid-file=",      /* none */
 	    "--log-facility=-", /* standard error: ours, the journal */
 	    "--no-hosts",
+	    "--no-resolv",
 	    "--domain-needed",
 	    "--bogus-priv",
 	    "--except-interface=lo",
 	    "--bind-dynamic", /* its sockets on that bridge alone, also for addresses that come later */
 	    "--leasefile-ro",
 	    "--dhcp-authoritative",
-	    "--no-ping", /* it would wait three seconds for each new guest; the range is ours alone */
+	    "--no-ping",              /* it would wait three seconds for each new guest; the range is ours alone */
 	    "--dhcp-lease-max=65536", /* its own limit of 1000 is less than a /22 */
 	    "--script-on-renewal",    /* renewals reach the store (D71) */
 	    /* a guest that calls itself so would be every browser's proxy (VU#598349) */
@@ -200,6 +201,8 @@ static int add_base(const struct wanted *wanted, const struct place *place, stru
 		r = strlist_addf(ret, "--interface=%s", place->bridge);
 	if (r >= 0)
 		r = strlist_addf(ret, "--user=%s", place->user);
+	if (r >= 0)
+		r = strlist_addf(ret, "--servers-file=%s", place->servers);
 	if (r >= 0)
 		r = strlist_addf(ret, "--dhcp-script=%s", place->script);
 	if (r >= 0 && place->debug)
@@ -272,4 +275,33 @@ int wanted_arguments(const struct wanted *wanted, const struct place *place, str
 	}
 	*ret = arguments;
 	return 0;
+}
+
+/* ---- name servers ------------------------------------------------------------------------------------------------ */
+
+/* An address, with "%INTERFACE" behind one of IPv6. */
+static bool is_server(const char *word) {
+	_cleanup_free_ char *address = strdup(word);
+	char *scope = address ? strchr(address, '%') : NULL;
+
+	if (!address)
+		return false;
+	if (!scope)
+		return dhcp_is_address(address, AF_INET) || dhcp_is_address(address, AF_INET6);
+	*scope = '\0';
+	return dhcp_is_address(address, AF_INET6) && dhcp_is_hostname(scope + 1);
+}
+
+int wanted_name_servers(const char *text, struct strbuf *ret) {
+	_cleanup_strlist_ struct strlist lines = {0};
+	int r = strlist_split(&lines, text, "\n");
+
+	for (size_t i = 0; i < lines.count && r >= 0; i++) {
+		_cleanup_strlist_ struct strlist words = {0};
+
+		r = strlist_split(&words, lines.items[i], " \t\r");
+		if (r >= 0 && words.count >= 2 && str_equal(words.items[0], "nameserver") && is_server(words.items[1]))
+			r = strbuf_addf(ret, "server=%s\n", words.items[1]);
+	}
+	return r;
 }

@@ -52,8 +52,11 @@ struct place {
 	unsigned mtu;          /* of the network, bytes; not the bridge's, which its ports can change */
 	const char *directory; /* DYNAMIC/dnsmasq/VNI */
 	const char *script;    /* path of pvc-dhcp-lease */
+	const char *servers;   /* file with the host's name servers */
 	const char *user;      /* what dnsmasq runs as */
 	bool debug;
 };
 /* The argument vector. Its second word, the hosts file in `directory`, is what a dnsmasq of ours is known by. */
 int wanted_arguments(const struct wanted *wanted, const struct place *place, struct strlist *ret);
+/* The lines of dnsmasq's servers file for the text of a resolv.conf. */
+int wanted_name_servers(const char *resolv_conf, struct strbuf *ret);

@@ -152,6 +152,36 @@ gone() { ! zk exists "$1"; }
 	[[ "$output" == *"10.100.0.${BASH_REMATCH[1]}"* ]] || [[ "$output" == *"10.100.0."* ]]
 }
 
+@test "150 networks: a dnsmasq each with the 128 inotify instances that root has by default" {
+	for vni in $(seq 1001 1150); do echo "link add vmbr$vni type bridge"; echo "link set vmbr$vni up"; done | ip -n "$NODE" -batch -
+	many_networks 1001 1150
+	gateway_start
+	wait_until 120 all_serve 150
+	[ "$(inotify_of_servers)" = 0 ]
+	gateway_stop
+	no_server
+}
+all_serve() { [ "$(ip netns exec "$NODE" ss -Hlunp 'sport = :67' | grep -c dnsmasq)" = "$1" ]; }
+inotify_of_servers() { for pid in $(servers); do ls -l "/proc/$pid/fd"; done | grep -c inotify || :; }
+# many_networks FIRST LAST: 10.x.y.0/24 each
+many_networks() {
+	ip netns exec "$NODE" "$PYTHON" - "$ZK" "$1" "$2" <<-'E'
+		import logging, sys
+		from kazoo.client import KazooClient
+		logging.disable(logging.CRITICAL)
+		zk = KazooClient(hosts=sys.argv[1]); zk.start(timeout=60)
+		for vni in range(int(sys.argv[2]), int(sys.argv[3]) + 1):
+		    net = "10.%d.%d." % (100 + vni // 250, vni % 250)
+		    t = zk.transaction()
+		    t.create("/networks/%d" % vni, b"n")
+		    for key, value in dict(nettype="managed", domain="n%d.local" % vni, ip4_network=net + "0/24", ip4_gateway=net + "1", dhcp4_flag="True",
+		            dhcp4_start=net + "10", dhcp4_end=net + "99", dhcp4_leases="", dhcp4_reservations="").items():
+		        t.create("/networks/%d/%s" % (vni, key), value.encode())
+		    t.commit()
+		zk.stop()
+	E
+}
+
 @test "D70: stop removes the gateway address and gives dnsmasq time to end; nothing of ours is left" {
 	network 100 ip6_network=2001:db8:100::/64 ip6_gateway=2001:db8:100::1 dhcp6_flag=True
 	gateway_start

@@ -25,8 +25,9 @@ static void take_event(int r, struct lease_event *event) {
 }
 
 static void take_keys(void) {
-	const struct place place = {"vmbr1",   7,    1450, "/run/pvc/dnsmasq/1", "/usr/sbin/pvc-dhcp-lease",
-				    "dnsmasq", false};
+	const struct place place = {
+	    "vmbr1",   7,    1450, "/run/pvc/dnsmasq/1", "/usr/sbin/pvc-dhcp-lease", "/run/pvc/dnsmasq/servers",
+	    "dnsmasq", false};
 	const char *keys[KEY_COUNT];
 	_cleanup_strlist_ struct strlist arguments = {0};
 	struct wanted wanted;

@@ -138,8 +138,9 @@ static void a_wrong_key_is_named_and_takes_only_its_own_part_away(void **state) 
 
 static void without_a_range_only_reservations_get_addresses(void **state) {
 	struct wanted wanted = compute(WITH({KEY_DHCP4_START, "None"}, {KEY_DHCP4_END, "None"}));
-	const struct place place = {"vmbr1",   7,    1450, "/run/pvc/dnsmasq/1", "/usr/sbin/pvc-dhcp-lease",
-				    "dnsmasq", false};
+	const struct place place = {
+	    "vmbr1",   7,    1450, "/run/pvc/dnsmasq/1", "/usr/sbin/pvc-dhcp-lease", "/run/pvc/dnsmasq/servers",
+	    "dnsmasq", false};
 	_cleanup_strlist_ struct strlist arguments = {0};
 
 	(void)state;
@@ -166,8 +167,9 @@ static void the_command_line_is_bound_to_its_bridge_and_known_by_its_second_word
 					       "--dhcp-range=2001:db8:1::,ra-stateless,ra-names",
 					       "--dhcp-option=option6:dns-server,[2001:db8:1::1]"};
 	struct wanted wanted = compute(NULL);
-	const struct place place = {"vmbr1",   7,    1450, "/run/pvc/dnsmasq/1", "/usr/sbin/pvc-dhcp-lease",
-				    "dnsmasq", false};
+	const struct place place = {
+	    "vmbr1",   7,    1450, "/run/pvc/dnsmasq/1", "/usr/sbin/pvc-dhcp-lease", "/run/pvc/dnsmasq/servers",
+	    "dnsmasq", false};
 	_cleanup_strlist_ struct strlist arguments = {0};
 
 	(void)state;
@@ -181,8 +183,9 @@ static void the_command_line_is_bound_to_its_bridge_and_known_by_its_second_word
 }
 
 static void ipv6_alone_or_in_a_small_network_is_given_by_dhcp(void **state) {
-	const struct place place = {"vmbr1",   7,    1500, "/run/pvc/dnsmasq/1", "/usr/sbin/pvc-dhcp-lease",
-				    "dnsmasq", false};
+	const struct place place = {
+	    "vmbr1",   7,    1500, "/run/pvc/dnsmasq/1", "/usr/sbin/pvc-dhcp-lease", "/run/pvc/dnsmasq/servers",
+	    "dnsmasq", false};
 	static const struct {
 		const char *flag4, *network, *range;
 	} cases[] = {
@@ -228,6 +231,18 @@ static void of_two_that_overlap_the_other_one_yields_in_that_family_alone(void *
 		assert_int_equal(wanted.problems.count, cases[i].yields4 || cases[i].yields6);
 		wanted_free(&wanted);
 	}
+}
+
+static void name_servers_are_taken_out_of_resolv_conf(void **state) {
+	static const char text[] =
+	    "# nameserver 1.1.1.1\nsearch example.org\nnameserver 10.0.0.1\n nameserver\t2001:db8::1 x\r\n"
+	    "nameserver fe80::1%eth0\nnameserver fe80::1%a/b\nnameserver x\nnameserver\nnameservers 1.2.3.4\n"
+	    "nameserver 1.2.3.4/example.org";
+	_cleanup_strbuf_ struct strbuf out = {0};
+
+	(void)state;
+	assert_int_equal(wanted_name_servers(text, &out), 0);
+	assert_string_equal(out.data, "server=10.0.0.1\nserver=2001:db8::1\nserver=fe80::1%eth0\n");
 }
 
 static uint32_t add_words(const uint8_t *bytes, size_t length) {
@@ -282,6 +297,7 @@ int main(void) {
 	    cmocka_unit_test(the_command_line_is_bound_to_its_bridge_and_known_by_its_second_word),
 	    cmocka_unit_test(ipv6_alone_or_in_a_small_network_is_given_by_dhcp),
 	    cmocka_unit_test(of_two_that_overlap_the_other_one_yields_in_that_family_alone),
+	    cmocka_unit_test(name_servers_are_taken_out_of_resolv_conf),
 	    cmocka_unit_test(announcements_are_what_the_standards_say),
 	};
 
