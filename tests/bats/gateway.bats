@@ -273,6 +273,63 @@ gets() { dhcp "$GUEST" && [[ "$LEASE" == "ip=$1 "* ]]; }
 }
 made_address() { ip -n "$GUEST" -6 -o address show dev eth0 scope global | grep -v tentative | grep -q 'inet6 2001:db8:100:'; }
 
+@test "DHCPv6 without DHCPv4: a guest gets an address, its lease is apart from those of IPv4, and a new primary knows it" {
+	network 100 ip4_network=None ip4_gateway=None dhcp4_flag=False dhcp4_start=None dhcp4_end=None \
+		ip6_network=2001:db8:100::/64 ip6_gateway=2001:db8:100::1 dhcp6_flag=True
+	gateway_start
+	wait_until 60 dhcp6_listens 100
+	guest g1 100
+	wait_until 60 link_local
+	local first second
+	wait_until 60 dhcp6
+	first=$(cat "$T/lease6")
+	[[ "$first" == 2001:db8:100:* ]]
+	wait_until 60 zk exists "/networks/100/dhcp6_leases/$first/duid"
+	[ "$(zk get "/networks/100/dhcp6_leases/$first/duid")" = 00:03:00:01:52:54:00:00:00:01 ]
+	[ -z "$(zk ls /networks/100/dhcp4_leases)" ]
+	local server
+	server=$(zk get /networks/100/dhcp6_leases)
+	[[ "$server" =~ ^[0-9a-f:]+$ ]]
+	gateway_stop
+	rm -rf "$T/run"
+	gateway_start
+	wait_until 60 dhcp6_listens 100
+	wait_until 60 dhcp6
+	second=$(cat "$T/lease6")
+	[ "$first" = "$second" ]
+	[ "$(zk get /networks/100/dhcp6_leases)" = "$server" ]
+}
+dhcp6_listens() { one_server "$1" && ip netns exec "$NODE" ss -Hlunp 'sport = :547' | grep -q "pid=$(servers "$1"),"; }
+link_local() { ip -n "$GUEST" -6 -o address show dev eth0 scope link | grep -v tentative | grep -q fe80; }
+# one address into $T/lease6: a Solicit with rapid commit, as RFC 8415 has it
+dhcp6() {
+	ip netns exec "$GUEST" "$PYTHON" - >"$T/lease6" <<-'E'
+		import ipaddress, socket, struct
+		def option(code, data):
+		    return struct.pack("!HH", code, len(data)) + data
+		def options(data):
+		    while len(data) >= 4:
+		        code, length = struct.unpack("!HH", data[:4])
+		        yield code, data[4 : 4 + length]
+		        data = data[4 + length :]
+		index = socket.if_nametoindex("eth0")
+		s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+		s.bind(("::", 546))
+		s.settimeout(5)
+		mac = bytes.fromhex(open("/sys/class/net/eth0/address").read().strip().replace(":", ""))
+		message = b"\x01abc" + option(1, b"\0\3\0\1" + mac) + option(3, struct.pack("!III", 7, 0, 0)) + option(14, b"") + option(8, b"\0\0")
+		s.sendto(message, ("ff02::1:2", 547, 0, index))
+		answer = s.recv(2000)
+		assert answer[:4] == b"\x07abc"
+		for code, data in options(answer[4:]):
+		    if code == 3:
+		        for code, data in options(data[12:]):
+		            if code == 5:
+		                print(ipaddress.IPv6Address(data[:16]))
+	E
+	[ -s "$T/lease6" ]
+}
+
 @test "D68: a dnsmasq that was killed is started again and knows its leases" {
 	network 100
 	gateway_start
