@@ -9,8 +9,9 @@
 #include "watcher.h"
 
 #define TARGET   "pvc-primary.target"
-#define JOB_TIME (150 * USEC_PER_SEC) /* more than any unit's own TimeoutStartSec */
-#define PAUSE    (10 * USEC_PER_SEC)  /* before a job that failed is tried again */
+#define BEGIN    "pvc-primary-begin.target" /* what comes first on start ends last: its stop is the end of all */
+#define JOB_TIME (150 * USEC_PER_SEC)       /* more than any unit's own TimeoutStartSec */
+#define PAUSE    (10 * USEC_PER_SEC)        /* before a job that failed is tried again */
 
 struct primary {
 	struct watcher *watcher;
@@ -31,9 +32,17 @@ static void evaluate(struct primary *primary);
 
 static int work(void *arg) {
 	struct unit_job *job = arg;
+	struct host_unit_job stops[] = {{.unit = TARGET, .verb = HOST_UNIT_STOP},
+					{.unit = BEGIN, .verb = HOST_UNIT_STOP}};
+	int r;
 
-	return job->start ? host_unit_start(TARGET, deadline_after(JOB_TIME), &job->error)
-			  : host_unit_stop(TARGET, deadline_after(JOB_TIME), &job->error);
+	if (job->start)
+		return host_unit_start(TARGET, deadline_after(JOB_TIME), &job->error);
+	r = host_units_run(stops, ARRAY_SIZE(stops), deadline_after(JOB_TIME));
+	job->error = stops[0].error ? move_ptr(stops[0].error) : move_ptr(stops[1].error);
+	free(stops[0].error);
+	free(stops[1].error);
+	return r;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {

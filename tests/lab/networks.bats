@@ -31,6 +31,13 @@ has_gateway() { on "$1" ip -o address show dev vmbr100 | grep -q ' 10.100.0.1/24
 gateway_runs() { on "$1" systemctl -q is-active pvc-primary.target pvc-gateway.service && has_gateway "$1" && serves_dhcp "$1"; }
 serves_dhcp() { [ "$(on "$1" pgrep -cf '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/')" = 2 ]; } # itself and its helper
 no_gateway() { no has_gateway "$1" && no on "$1" pgrep -f dnsmasq/100/; }
+in_order() { # NODE FIRST SECOND: their last appearances in the journal
+	local first second
+	on "$1" journalctl -b --no-pager -o cat >"$T/order"
+	first=$(grep -nF -- "$2" "$T/order" | tail -n 1 | cut -d: -f1)
+	second=$(grep -nF -- "$3" "$T/order" | tail -n 1 | cut -d: -f1)
+	[ "${first:-0}" -gt 0 ] && [ "${second:-0}" -gt "$first" ]
+}
 # run_guest NODE NAME PEER: a guest that takes its address by DHCP and pings that one
 run_guest() {
 	"$LAB" domain "$2" bridge=vmbr100 "cmdline=ip= peer=$3" >"$T/$2.xml"
@@ -86,6 +93,7 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 	wait_until 120 gateway_runs "$o"
 	wait_until 60 no_gateway "$p"
 	no on "$p" systemctl -q is-active pvc-primary.target
+	wait_until 60 in_order "$p" 'Stopped pvc-gateway.service' 'pvc-primary.target is stopped' # its end was waited for
 	wait_until 60 pings_on pvchv1 g1 $((pings + 3))
 	on "$o" ping -c 3 -W 5 10.100.0.201 >/dev/null
 	on "$o" ping -c 3 -W 5 10.100.0.202 >/dev/null
@@ -96,11 +104,11 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 	local p pings
 	p=$(primary)
 	on "$p" systemctl stop pvc.target
-	[ "$(zk_in_node get "/nodes/$p/daemonstate")" = stop ]
+	stopped() { [ "$(zk_in_node get "/nodes/$p/daemonstate")" = stop ]; }
+	wait_until 60 stopped
 	no_gateway "$p"
 	# in the order of the journal: the gateway's end, then the node's announcement
-	on "$p" journalctl -b --no-pager -o cat -u pvc-gateway -u pvc-register >"$T/order"
-	[ "$(grep -n 'Stopped pvc-gateway.service' "$T/order" | tail -n 1 | cut -d: -f1)" -lt "$(grep -n 'Stopped pvc-register.service' "$T/order" | tail -n 1 | cut -d: -f1)" ]
+	in_order "$p" 'Stopped pvc-gateway.service' 'Stopping pvc-register.service'
 	pings=$(pings pvchv1 g1)
 	wait_until 60 pings_on pvchv1 g1 $((pings + 3))
 	on "$p" systemctl start pvc.target
