@@ -10,13 +10,13 @@ _packages() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$LAB_BIN/packages" | past
 # This machine's own Debian sources, wherever they point.
 _debian_sources() {
 	local file
-	for file in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
-		if [ -s $file ]; then
-			echo $file
+	for file in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		if [ -s "$file" ]; then
+			echo "$file"
 			return
 		fi
 	done
-	echo 'deb http://deb.debian.org/debian bookworm main'
+	die "this machine's apt has no sources: write /etc/apt/sources.list"
 }
 
 # zookeeper depends on the whole default-jre (desktop libraries: 220 MB); the headless one is enough for a server.
@@ -37,7 +37,8 @@ _jre_stand_in() {
 }
 
 image_build() {
-	local dir repo log partial=
+	local dir repo log sources partial=
+	sources=$(_debian_sources)
 	dir=$(image_dir) log=$LAB_ROOT/img/build.log
 	mkdir -p "$LAB_ROOT/img"
 	exec 8>"$LAB_ROOT/img/lock"
@@ -64,7 +65,7 @@ image_build() {
 		--dpkgopt='force-unsafe-io' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-		bookworm "$partial" "$(_debian_sources)" "deb [trusted=yes] copy://$repo ./" >"$log" 2>&1 8>&-; then
+		bookworm "$partial" "$sources" "deb [trusted=yes] copy://$repo ./" >"$log" 2>&1 8>&-; then
 		rm -rf "$repo"
 		tail -n 25 "$log" >&2
 		die "the node image could not be built; everything it said: $log"
