@@ -199,20 +199,12 @@ int main(int argc, char **argv) {
 				0,
 				0};
 	_cleanup_config_ struct config *config = NULL;
-	_cleanup_free_ char *error = NULL;
 	int count, r;
 
 	(void)cli_parse(&cli, argc, argv, &count);
-	log_init(cli.name, debug);
-	r = config_load(config_path(path), &config, &error);
-	if (r < 0) {
-		log_error("%s", error ? error : strerror(-r));
-		return EXIT_CONFIG;
-	}
-	log_init(cli.name, debug || config->debug);
-	r = log_open(config);
-	if (r < 0)
-		log_warning("cannot open the log file in %s: %s", config->log_directory, strerror(-r));
+	r = log_start(cli.name, path, debug, LOG_START_CONFIGURED, &config);
+	if (r != EXIT_OK)
+		return r;
 	r = run(config, debug || config->debug, only_release);
 	log_close();
 	return r;
