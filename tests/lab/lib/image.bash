@@ -58,7 +58,7 @@ image_build() {
 	# shellcheck disable=SC2016
 	if ! mmdebstrap --mode=root --variant=minbase --include="$(_packages)" \
 		--setup-hook='mkdir -p "$1/usr/share/man/man1"' \
-		--customize-hook='sed -i /copy:/d "$1/etc/apt/sources.list"; rm -f "$1/etc/resolv.conf"; : >"$1/etc/machine-id"; chroot "$1" passwd -d root' \
+		--customize-hook='find "$1"/etc/apt -name "*.list" -exec sed -i /copy:/d {} +; rm -f "$1/etc/resolv.conf"; : >"$1/etc/machine-id"; chroot "$1" passwd -d root' \
 		--customize-hook='systemctl -q --root="$1" disable libvirtd.service frr.service dnsmasq.service libvirt-guests.service' \
 		--customize-hook='chroot "$1" update-rc.d zookeeper disable; chroot "$1" update-rc.d frr disable; rm -f "$1"/etc/libvirt/qemu/networks/autostart/*' \
 		--aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' --aptopt='Apt::Install-Recommends "false"' \

@@ -17,7 +17,8 @@ lab_prepare() {
 	image_build
 	guest_build
 	mkdir -p "$LAB_RUN"
-	image_dir >"$LAB_RUN/image"
+	extras_build
+	lower_dirs >"$LAB_RUN/image"
 	layer_build "$deb" >"$LAB_RUN/layer.new"
 	mv "$LAB_RUN/layer.new" "$LAB_RUN/layer"
 }

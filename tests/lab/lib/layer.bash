@@ -4,9 +4,9 @@
 
 # layer_build DEB: prints the directory of the overlay layer in which that package is installed, by dpkg itself.
 layer_build() {
-	local deb=$1 image layer
-	image=$(image_dir)
-	layer=$LAB_ROOT/layer/$(basename "$image")-$(sha256sum <"$deb" | cut -c1-16)
+	local deb=$1 lower layer
+	lower=$(lower_dirs)
+	layer=$LAB_ROOT/layer/$(sha256sum <<<"$lower" | cut -c1-16)-$(sha256sum <"$deb" | cut -c1-16)
 	mkdir -p "$LAB_ROOT/layer"
 	exec 8>"$LAB_ROOT/layer/lock"
 	flock 8
@@ -22,7 +22,7 @@ layer_build() {
 			mount -t overlay layer -o "lowerdir=$1,upperdir=$2.upper,workdir=$2.work" "$2.merged"
 			mount -t proc proc "$2.merged/proc"
 			DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 chroot "$2.merged" dpkg --force-unsafe-io -i /pvc-node.deb
-		' sh "$image" "$layer" >"$LAB_ROOT/layer/install.log" 2>&1 8>&- || {
+		' sh "$lower" "$layer" >"$LAB_ROOT/layer/install.log" 2>&1 8>&- || {
 			cat "$LAB_ROOT/layer/install.log" >&2
 			die "the package could not be installed into the image"
 		}
