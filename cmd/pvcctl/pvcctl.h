@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "cluster/cluster.h"
 #include "config/config.h"
-#include "domain_xml.h"
+#include "domain/domain.h"
 #include "network_check.h"
 #include "store/store.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Fuzz target of the domain XML reader; `make fuzz` runs it. */
-#include "../../cmd/pvcctl/domain_prepare.c" /* a program's own files are not in the library */
-#include "../../cmd/pvcctl/domain_xml.c"
+#include "domain/domain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

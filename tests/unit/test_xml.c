@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../cmd/pvcctl/domain_xml.h"
+#include "domain/domain.h"
 
 #define UUID "4f8c2a3e-0d1b-4c5d-8e9f-a0b1c2d3e4f5"
 #define DEVICE                                                                                                         \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * domain_xml: what the cluster needs to know of a libvirt domain XML, without libvirt. Foreign input: no network, no
+ * domain: what the cluster needs to know of a libvirt domain XML, without libvirt. Foreign input: no network, no
  * entities (a DOCTYPE is refused), bounded size.
  *
  * The reference's client reads every VM's XML in every list, and one that lacks an element it expects breaks the list

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "domain_xml.h"
+#include "domain/domain.h"
 
 #include <libxml/parser.h>
 #include <libxml/tree.h>

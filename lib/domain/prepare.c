@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What an operator's XML needs before it may become a VM's key. */
-#include "domain_xml.h"
+#include "domain/domain.h"
 
 #include <sys/random.h>
 
