@@ -31,6 +31,8 @@ struct config_database {
 	char *host;
 	uint64_t port;
 	char *name, *user, *pass;
+	char *sslmode;     /* libpq's word; never NULL */
+	char *sslrootcert; /* or NULL: libpq's own default */
 };
 
 enum config_fence_action { CONFIG_FENCE_NONE, CONFIG_FENCE_MIGRATE };
@@ -51,6 +53,8 @@ struct config {
 	struct strlist coordinators; /* "host" or "host:port" */
 	struct config_network upstream, cluster, storage;
 	struct config_database dns_database, metadata_database;
+	struct strlist zone_transfer; /* addresses and networks that may transfer zones; empty: nobody */
+	char *patroni_config;         /* patronictl's configuration file; Patroni is used when it exists */
 
 	uint64_t keepalive_interval;  /* seconds */
 	uint64_t fence_intervals;     /* keepalive intervals; 0: never fence */

@@ -71,6 +71,8 @@ enum value_kind {
 	VALUE_PATH,
 	VALUE_ACTION,
 	VALUE_SELECTOR,
+	VALUE_SSLMODE,
+	VALUE_RANGES, /* list of addresses and networks */
 	VALUE_COUNT
 };
 struct key {

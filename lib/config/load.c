@@ -31,6 +31,8 @@ static void database_free(struct config_database *database) {
 	free(database->name);
 	free(database->user);
 	secret_free(database->pass);
+	free(database->sslmode);
+	free(database->sslrootcert);
 }
 
 void config_free(struct config *config) {
@@ -46,6 +48,8 @@ void config_free(struct config *config) {
 	network_free(&config->storage);
 	database_free(&config->dns_database);
 	database_free(&config->metadata_database);
+	strlist_free(&config->zone_transfer);
+	free(config->patroni_config);
 	free(config->ipmi_host);
 	free(config->ipmi_user);
 	secret_free(config->ipmi_pass);
@@ -173,7 +177,11 @@ static int apply_fallback(struct config *config, const struct key *key) {
 		return parse_bool(key->fallback, target);
 	if (key->kind == VALUE_INTEGER)
 		return parse_u64(key->fallback, key->min, key->max, target);
-	return 0; /* VALUE_NODE: always known */
+	if (key->kind == VALUE_SSLMODE || (key->kind == VALUE_PATH && key->fallback[0] == '/')) {
+		*(char **)target = strdup(key->fallback);
+		return *(char **)target ? 0 : -ENOMEM;
+	}
+	return 0; /* VALUE_NODE: always known; the others: a text that says what nothing means */
 }
 
 static int read_table(const struct value_context *context) {

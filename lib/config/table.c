@@ -22,7 +22,9 @@
 	NUMBER("coordinator." p ".database.port", "", NULL, NETWORKING, 1, 65535, field.port, "its TCP port"), \
 	KEY("coordinator." p ".database.name", VALUE_TEXT, "", NULL, NETWORKING, field.name, "name of the database"), \
 	KEY("coordinator." p ".database.user", VALUE_TEXT, "", NULL, NETWORKING, field.user, "role to log in as"), \
-	KEY("coordinator." p ".database.pass", VALUE_SECRET, "", NULL, NETWORKING, field.pass, "password of that role")
+	KEY("coordinator." p ".database.pass", VALUE_SECRET, "", NULL, NETWORKING, field.pass, "password of that role"), \
+	KEY("coordinator." p ".database.sslmode", VALUE_SSLMODE, "", "prefer", NETWORKING, field.sslmode, "whether the connection is encrypted and the server's certificate checked, in libpq's words"), \
+	KEY("coordinator." p ".database.sslrootcert", VALUE_PATH, "", "none", NETWORKING, field.sslrootcert, "file with the certificates of the authorities that sslmode verify-ca and verify-full trust")
 #define INTERFACE(net, what) \
 	KEY("system.configuration.networking." #net ".device", VALUE_DEVICE, "", NULL, NETWORKING, net.device, "network device of the " what " network"), \
 	NUMBER("system.configuration.networking." #net ".mtu", "bytes", NULL, NETWORKING, MTU_MIN, MTU_MAX, net.mtu, "largest packet on that device and its bridge"), \
@@ -49,7 +51,9 @@ const struct key config_table[] = {
 	NETWORK(storage, "storage"),
 
 	DATABASE("dns", dns_database, "DNS aggregator"),
+	KEY("coordinator.dns.zone_transfer", VALUE_RANGES, "", "nobody", NETWORKING, zone_transfer, "addresses and networks of the name servers that may transfer the zones, and that are notified of changes"),
 	DATABASE("metadata", metadata_database, "provisioner, for user-data"),
+	KEY("coordinator.patroni.config", VALUE_PATH, "", "/etc/patroni/config.yml", NETWORKING, patroni_config, "configuration of patronictl; where it exists, the database leader is asked to follow the primary coordinator"),
 
 	NUMBER("system.intervals.keepalive_interval", "seconds", NULL, NULL, 1, 3600, keepalive_interval, "time between two heartbeats of this node"),
 	NUMBER("system.intervals.fence_intervals", "intervals", NULL, NULL, 0, SECONDS_PER_DAY, fence_intervals, "missed heartbeats after which a node counts as dead; 0: nothing is fenced"),
@@ -114,6 +118,8 @@ const char *value_kind_name(enum value_kind kind) {
 	    [VALUE_PATH] = "absolute path",
 	    [VALUE_ACTION] = "migrate or None",
 	    [VALUE_SELECTOR] = "mem, load, vcpus or vms",
+	    [VALUE_SSLMODE] = "sslmode",
+	    [VALUE_RANGES] = "list of addresses and networks",
 	};
 
 	return names[kind];

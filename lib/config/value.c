@@ -299,6 +299,45 @@ static int read_selector(const struct value_context *context, const struct key *
 	return mismatch(context, key, entry, "mem, load, vcpus or vms");
 }
 
+/* libpq's words, without `allow`, which means to encrypt only where the server insists. */
+static int read_sslmode(const struct value_context *context, const struct key *key, const struct entry *entry,
+			void *target) {
+	static const char *const words[] = {"disable", "prefer", "require", "verify-ca", "verify-full"};
+
+	for (size_t i = 0; has_text(entry) && i < ARRAY_SIZE(words); i++)
+		if (strcmp(entry->text, words[i]) == 0)
+			return keep(target, entry->text);
+	return mismatch(context, key, entry, "disable, prefer, require, verify-ca or verify-full");
+}
+
+static int read_ranges(const struct value_context *context, const struct key *key, const struct entry *entry,
+		       void *target) {
+	struct strlist *list = target;
+
+	if (is_none(entry))
+		return 0;
+	if (entry->kind != ENTRY_LIST)
+		return mismatch(context, key, entry, "a list of addresses and networks, as in [192.0.2.53, 10.0.0.0/24]");
+	for (size_t i = 0; i < entry->items; i++) {
+		_cleanup_free_ char *path = str_printf("pvc.%s.#%zu", key->path, i);
+		const struct entry *item = path ? document_find(context->document, path) : NULL;
+		struct ip_prefix ip;
+		int r;
+
+		if (!path)
+			return -ENOMEM;
+		if (!item) /* an alias: told already */
+			continue;
+		if (!has_text(item) || ip_prefix_parse(item->text, true, &ip) < 0 || has_host_bits(&ip))
+			r = mismatch(context, key, item, "an address or a network, as in 192.0.2.53 or 10.0.0.0/24");
+		else
+			r = strlist_add(list, item->text);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int value_read(const struct value_context *context, const struct key *key, const struct entry *entry) {
 	static int (*const readers[VALUE_COUNT])(const struct value_context *, const struct key *, const struct entry *,
 						 void *) = {
@@ -318,6 +357,8 @@ int value_read(const struct value_context *context, const struct key *key, const
 	    [VALUE_PATH] = read_path,
 	    [VALUE_ACTION] = read_action,
 	    [VALUE_SELECTOR] = read_selector,
+	    [VALUE_SSLMODE] = read_sslmode,
+	    [VALUE_RANGES] = read_ranges,
 	};
 
 	return readers[key->kind](context, key, entry, (char *)context->config + key->offset);
