@@ -36,8 +36,8 @@ static bool is_about_the_key(int result) {
 	return result == -ESTALE || result == -EFBIG || result == -EIO || result == -EINVAL;
 }
 
-static struct unflush_vm vm_of(const struct store_value *values) {
-	return (struct unflush_vm){
+static struct drain_vm vm_of(const struct store_value *values) {
+	return (struct drain_vm){
 	    .state = value_text(&values[STATE]),
 	    .node = value_text(&values[NODE]),
 	    .lastnode = value_text(&values[LASTNODE]),
@@ -50,7 +50,7 @@ static struct unflush_vm vm_of(const struct store_value *values) {
 static int start_compute(const struct store_value *values, size_t count, struct store_txn *txn, void *userdata) {
 	struct unflush *unflush = userdata;
 	const struct store_value *mine = &values[VM_KEYS];
-	struct unflush_vm vm = vm_of(values);
+	struct drain_vm vm = vm_of(values);
 	_cleanup_free_ char *path = NULL;
 	const char *texts[VM_KEYS] = {
 	    [STATE] = vm_state_name(VM_START),
@@ -123,7 +123,7 @@ static void chunk_read(struct store *store, int result, const struct store_value
 
 	(void)store;
 	for (size_t i = 0; result >= 0 && (i + 1) * VM_KEYS <= count; i++, unflush->next++) {
-		struct unflush_vm vm = vm_of(&values[i * VM_KEYS]);
+		struct drain_vm vm = vm_of(&values[i * VM_KEYS]);
 		const char *uuid = unflush->vms.items[first + i];
 		_cleanup_free_ char *clean = shown(uuid), *node = shown(vm.node);
 
@@ -131,6 +131,9 @@ static void chunk_read(struct store *store, int result, const struct store_value
 		case UNFLUSH_START:
 			result = strlist_add(&unflush->due, uuid);
 			break;
+		case UNFLUSH_ASSIGN:
+		case UNFLUSH_AWAIT:
+		case UNFLUSH_STAY:
 		case UNFLUSH_FETCH: /* migrations are asked for here, once this node can receive them */
 			log_info("VM %s has its home here and stays on node %s", SHOWN(clean), SHOWN(node));
 			unflush->report.away++;

@@ -79,7 +79,7 @@ static int64_t figure(const struct nodes *nodes, size_t i, enum node_key key) {
 
 static int select_node(const struct nodes *nodes, const struct definition *d, char **ret) {
 	_cleanup_free_ struct select_node *candidates = calloc(nodes->names.count + 1, sizeof(*candidates));
-	struct select_request request = {&d->limit, NULL, select_by_parse(d->selector)};
+	struct select_request request = {.limit = &d->limit, .by = select_by_parse(d->selector)};
 	_cleanup_free_ char *error = NULL;
 	int r;
 

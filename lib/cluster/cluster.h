@@ -78,7 +78,10 @@ struct select_node {
 };
 struct select_request {
 	const struct strlist *limit; /* allowed nodes; NULL or empty: all */
+	const struct strlist *tried; /* nodes that it could not be brought to; NULL or empty: none */
 	const char *exclude;         /* the VM's present node, or NULL */
+	const char *home;            /* the node that it came from (`lastnode`), or NULL: a VM that is moved out of the
+					way is not sent there, it would be at home and away at once (D43) */
 	enum select_by by;
 };
 /* The index of the node that takes the VM: one that is `run` and `ready`, inside the limit, not excluded, and best by
@@ -89,6 +92,9 @@ int select_target(const struct select_node *nodes, size_t count, const struct se
 /* Parses a figure as the keys hold it: SELECT_UNKNOWN / NAN for anything that is not a number. */
 int64_t select_figure(const char *text);
 double select_load(const char *text);
+/* Counts a VM that is on its way to the node and that the node's own figures do not hold yet; memory in MiB. Figures
+ * that are not known, of the VM or the node, stay as they are. */
+void select_add(struct select_node *node, int64_t memory, int64_t vcpus);
 
 /* ---- what to do with one virtual machine on this node (vm.c) ---- */
 
@@ -202,20 +208,91 @@ enum node_duty {
 };
 enum node_duty node_duty(const char *domainstate); /* NULL: the key is missing */
 
-/* What becomes of one VM when node `me` is made ready. */
-enum unflush_action {
-	UNFLUSH_LEAVE, /* not concerned */
-	UNFLUSH_START, /* it was stopped when the node was drained: state=start, lastnode='', node_autostart=False */
-	UNFLUSH_FETCH, /* it has its home here and runs elsewhere: migrate it back */
-	UNFLUSH_ACTION_COUNT
-};
-struct unflush_vm { /* its keys as they are; NULL for one that is missing */
+/* ---- emptying a node and filling it again (drain.c; data model, 11) ---- */
+
+struct drain_vm { /* its keys as they are; NULL for one that is missing */
 	const char *state;
 	const char *node;
 	const char *lastnode;
 	const char *node_autostart;
+	bool runs_here; /* the node reports it as running: an odd word does not make it stay */
 };
-enum unflush_action unflush_decide(const struct unflush_vm *vm, const char *me);
+
+/* What becomes of one VM when node `me` is drained. */
+enum flush_action {
+	FLUSH_LEAVE, /* it is not here, or off */
+	FLUSH_MOVE,  /* it has to go */
+	FLUSH_AWAIT, /* it is on its way in or out, or down: see what comes of it */
+	FLUSH_ACTION_COUNT
+};
+enum flush_action flush_decide(const struct drain_vm *vm, const char *me);
+
+/* What becomes of one VM when node `me` is made ready. */
+enum unflush_action {
+	UNFLUSH_LEAVE,  /* not concerned */
+	UNFLUSH_START,  /* it was stopped when the node was drained: state=start, lastnode='', node_autostart=False */
+	UNFLUSH_FETCH,  /* it has its home here and runs elsewhere: migrate it back */
+	UNFLUSH_ASSIGN, /* it has its home here and is off: only its keys come back. `migrate` would start it (D45) */
+	UNFLUSH_AWAIT,  /* it has its home here and is on its way somewhere, or down: see what comes of it */
+	UNFLUSH_STAY,   /* it has its home here, and whether it runs elsewhere is not clear: worth a word */
+	UNFLUSH_ACTION_COUNT
+};
+enum unflush_action unflush_decide(const struct drain_vm *vm, const char *me);
+
+/* What the state says of a VM that was sent on its way. */
+enum trip {
+	TRIP_UNDER_WAY,
+	TRIP_RUNS, /* on the node that its key `node` names by now */
+	TRIP_OFF,  /* in the middle of a move it can be off for a moment, between two nodes */
+	TRIP_FAILED,
+	TRIP_LEFT, /* somebody has other plans: deleted, being built, no known word */
+	TRIP_COUNT
+};
+enum trip trip_judge(enum vm_state state);
+
+/* ---- how far it is (progress.c): the text of /nodes/NODE/drain, a key of our own ---- */
+
+enum progress_phase { PROGRESS_RUNNING, PROGRESS_DONE, PROGRESS_CANCELLED, PROGRESS_PHASE_COUNT };
+enum progress_word {
+	PROGRESS_MOVING,    /* on its way to `node` */
+	PROGRESS_MOVED,     /* runs on `node`, without having been off */
+	PROGRESS_RESTARTED, /* runs on `node`, and was off in between */
+	PROGRESS_STARTED,   /* was set to start */
+	PROGRESS_ASSIGNED,  /* was off and still is; belongs to `node` again */
+	PROGRESS_SHUT_DOWN, /* is off, and will start when its node is ready again */
+	PROGRESS_OFF,       /* is off, which others wanted */
+	PROGRESS_STAYED,    /* is where it was; the note says why */
+	PROGRESS_FAILED,    /* is off against its will; the note says why */
+	PROGRESS_WORD_COUNT
+};
+struct progress_vm {
+	enum progress_word word;
+	char *uuid, *node, *name, *note; /* printable; "" for none */
+};
+struct progress {
+	enum domain_state asked; /* DOMAINS_FLUSH or DOMAINS_UNFLUSH */
+	enum progress_phase phase;
+	uint64_t total; /* VMs that are concerned, as far as is known */
+	struct progress_vm *vms;
+	size_t count;
+};
+const char *progress_word_name(enum progress_word word);
+const char *progress_phase_name(enum progress_phase phase);
+void progress_free(struct progress *progress);
+#define _cleanup_progress_ _cleanup_(progress_free)
+/* Puts what is known of a VM; a second time for the same VM replaces the first. Foreign texts are made printable. */
+int progress_put(struct progress *progress, enum progress_word word, const char *uuid, const char *node,
+		 const char *name, const char *note);
+size_t progress_ended(const struct progress *progress); /* VMs that are not PROGRESS_MOVING */
+size_t progress_counted(const struct progress *progress, enum progress_word word);
+/* One line "flush running 20", then a line a VM: word, UUID, node, name, note with tabs between. Never longer than
+ * PROGRESS_TEXT_MAX: what does not fit is left out, VMs that are under way first of all said. NULL without memory. */
+#define PROGRESS_TEXT_MAX (512u * 1024u)
+char *progress_format(const struct progress *progress);
+/* -EINVAL when it is no such text; lines that are not understood are skipped. */
+int progress_parse(const char *text, struct progress *ret);
+/* "3 VMs: 2 moved, 1 shut down" */
+char *progress_summary(const struct progress *progress);
 
 /* What this node's routerstate has to be, and whether it may write its own name into /primary_node. */
 struct role_view {

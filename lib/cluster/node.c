@@ -21,28 +21,6 @@ enum node_duty node_duty(const char *domainstate) {
 	return state == DOMAINS_STATE_UNKNOWN ? NODE_DUTY_UNCLEAR : duties[state];
 }
 
-/*
- * The flag is compared exactly with `True`, as the reference does: it is written by programs only. A VM that is just
- * being deleted or built, and one that an operator disabled, is not started by a flag that was forgotten in it; nor is
- * one that is on its way here, which will run anyway.
- */
-enum unflush_action unflush_decide(const struct unflush_vm *vm, const char *me) {
-	static const bool may_start[VM_STATE_COUNT] = {
-	    [VM_START] = true,      [VM_RESTART] = true,  [VM_SHUTDOWN] = true, [VM_STOP] = true,
-	    [VM_FAIL] = true,       [VM_DISABLE] = false, [VM_MIGRATE] = false, [VM_UNMIGRATE] = false,
-	    [VM_PROVISION] = false, [VM_DELETE] = false,
-	};
-	enum vm_state state = vm_state_parse(vm->state);
-
-	if (str_equal(vm->node, me))
-		return str_equal(vm->node_autostart, "True") && state != VM_STATE_UNKNOWN && may_start[state]
-			   ? UNFLUSH_START
-			   : UNFLUSH_LEAVE;
-	if (str_is_absent(vm->node) || !str_equal(vm->lastnode, me) || state == VM_DELETE || state == VM_STATE_UNKNOWN)
-		return UNFLUSH_LEAVE;
-	return UNFLUSH_FETCH;
-}
-
 bool role_is_free(const char *primary) {
 	return str_is_absent(primary);
 }

@@ -68,6 +68,10 @@ static const char *objection(const struct select_node *node, const struct select
 		return "is not in the VM's node limit";
 	if (request->exclude && str_equal(request->exclude, node->name))
 		return "has the VM already";
+	if (request->home && str_equal(request->home, node->name))
+		return "is the VM's home";
+	if (request->tried && strlist_contains(request->tried, node->name))
+		return "could not take it";
 	if (node->daemon_state != DAEMON_RUN)
 		return "does not run";
 	if (node->domain_state != DOMAINS_READY)
@@ -78,6 +82,17 @@ static const char *objection(const struct select_node *node, const struct select
 	if (request->by == SELECT_MEM && score <= 0)
 		return "has no memory left";
 	return NULL;
+}
+
+static void count_in(int64_t *figure, int64_t number) {
+	if (*figure != SELECT_UNKNOWN && number > 0)
+		*figure += number;
+}
+
+void select_add(struct select_node *node, int64_t memory, int64_t vcpus) {
+	count_in(&node->memalloc, memory);
+	count_in(&node->vcpualloc, vcpus);
+	count_in(&node->domainscount, 1);
 }
 
 static int no_target(const struct select_node *nodes, size_t count, const struct select_request *request,

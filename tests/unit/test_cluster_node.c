@@ -33,48 +33,6 @@ static void each_word_of_domainstate_has_its_duty(void **state) {
 	assert_int_equal(node_duty("unflushed"), NODE_DUTY_UNCLEAR);
 }
 
-static const char *word(int i) { /* every VM state, then the odd ones */
-	return i < VM_STATE_COUNT ? vm_state_name((enum vm_state)i) : odd[i - VM_STATE_COUNT];
-}
-
-static void a_vm_is_started_only_here_with_the_flag_and_in_a_state_that_allows_it(void **state) {
-	static const char *const nodes[] = {"hv1", "hv2", "hv11", "", "None", NULL}, *const flags[] = {"True", "False",
-												       "true", "TRUE",
-												       "1",    "",
-												       NULL,   "True "};
-	unsigned started = 0, fetched = 0;
-
-	(void)state;
-	for (int s = 0; s < VM_STATE_COUNT + (int)ARRAY_SIZE(odd); s++)
-		for (size_t n = 0; n < ARRAY_SIZE(nodes); n++)
-			for (size_t l = 0; l < ARRAY_SIZE(nodes); l++)
-				for (size_t f = 0; f < ARRAY_SIZE(flags); f++) {
-					struct unflush_vm vm = {word(s), nodes[n], nodes[l], flags[f]};
-					enum unflush_action action = unflush_decide(&vm, "hv1");
-					bool starts = n == 0 && f == 0 &&
-						      (s == VM_START || s == VM_RESTART || s == VM_SHUTDOWN ||
-						       s == VM_STOP || s == VM_FAIL);
-					bool fetches =
-					    (n == 1 || n == 2) && l == 0 && s < VM_STATE_COUNT && s != VM_DELETE;
-
-					assert_int_equal(action, starts    ? UNFLUSH_START
-								 : fetches ? UNFLUSH_FETCH
-									   : UNFLUSH_LEAVE);
-					started += action == UNFLUSH_START;
-					fetched += action == UNFLUSH_FETCH;
-				}
-	assert_int_equal(started, 5 * ARRAY_SIZE(nodes));
-	assert_int_equal(fetched, 9 * 2 * ARRAY_SIZE(flags));
-}
-
-static void after_the_start_of_a_vm_there_is_nothing_more_to_do(void **state) {
-	/* what is written for UNFLUSH_START: a second look, after kill -9, leaves it alone */
-	const struct unflush_vm vm = {"start", "hv1", "", "False"};
-
-	(void)state;
-	assert_int_equal(unflush_decide(&vm, "hv1"), UNFLUSH_LEAVE);
-}
-
 static void the_role_follows_the_key_and_is_claimed_only_when_free(void **state) {
 	static const char *const values[] = {"hv1", "hv2", "hv11", "HV1", "hv1 ", "\xff", "none", "None", "", NULL};
 
@@ -108,8 +66,6 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(maintenance_is_what_strtobool_takes_and_off_when_unclear),
 	    cmocka_unit_test(each_word_of_domainstate_has_its_duty),
-	    cmocka_unit_test(a_vm_is_started_only_here_with_the_flag_and_in_a_state_that_allows_it),
-	    cmocka_unit_test(after_the_start_of_a_vm_there_is_nothing_more_to_do),
 	    cmocka_unit_test(the_role_follows_the_key_and_is_claimed_only_when_free),
 	    cmocka_unit_test(the_primary_s_services_run_until_it_announces_its_end),
 	};
