@@ -145,9 +145,17 @@ int addresses_apply(struct network *network, const struct net_link *link, const 
 }
 
 static void announce_one(const struct network *network, const struct net_link *link, const struct ip_prefix *ip) {
+	struct gateway *gateway = network->gateway;
 	_cleanup_free_ char *error = NULL;
+	int r = 0;
 
-	if (ip->family && net_announce(link->index, link->mac, ip, &error) < 0)
+	if (!ip->family)
+		return;
+	if (gateway->announcer < 0)
+		gateway->announcer = r = net_announce_open(&error);
+	if (r >= 0)
+		r = net_announce(gateway->announcer, link->index, link->mac, ip, &error);
+	if (r < 0)
 		log_debug("VNI %s: announcing its gateway: %s", network->vni, error ? error : "no memory");
 }
 

@@ -75,6 +75,7 @@ struct gateway {
 	struct loop *loop;
 	struct store *store;
 	struct net *net, *monitor;
+	int announcer; /* net_announce_open(), once there was something to announce; negative before */
 	sd_event_source *monitor_source, *settle, *retry, *announce, *end_timer, *resolv_timer;
 	struct store_watch *list_watch;
 	struct network *networks;

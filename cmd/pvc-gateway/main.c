@@ -160,7 +160,7 @@ static int release(struct gateway *gateway) {
 }
 
 static int run(const struct config *config, bool debug, bool only_release) {
-	struct gateway gateway = {.config = config, .debug = debug};
+	struct gateway gateway = {.config = config, .debug = debug, .announcer = -1};
 	const struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &gateway};
 	_cleanup_loop_ struct loop *loop = NULL;
 	int r = loop_new(&loop, &options);

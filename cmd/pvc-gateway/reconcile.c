@@ -315,6 +315,7 @@ void reconcile_stop(struct gateway *gateway) {
 
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
 		(void)sd_event_source_disable_unref(*sources[i]); /* returns NULL */
+	base_closep(&gateway->announcer);
 	net_close(gateway->monitor);
 	net_close(gateway->net);
 }

@@ -99,8 +99,13 @@ size_t net_announcement(const uint8_t mac[NET_MAC_LENGTH], const struct ip_prefi
 	return ip->family == AF_INET ? build_arp(mac, &ip->v4, out) : build_advertisement(mac, &ip->v6, out);
 }
 
-int net_announce(int index, const uint8_t mac[NET_MAC_LENGTH], const struct ip_prefix *ip, char **ret_error) {
-	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+int net_announce_open(char **ret_error) {
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* 0: hears nothing */
+
+	return fd < 0 ? error_set(ret_error, -errno, "packet socket: %s", strerror(errno)) : fd;
+}
+
+int net_announce(int fd, int index, const uint8_t mac[NET_MAC_LENGTH], const struct ip_prefix *ip, char **ret_error) {
 	uint8_t frame[NET_ANNOUNCEMENT_MAX];
 	size_t length = net_announcement(mac, ip, frame);
 	struct sockaddr_ll to = {
@@ -110,8 +115,6 @@ int net_announce(int index, const uint8_t mac[NET_MAC_LENGTH], const struct ip_p
 	    .sll_halen = NET_MAC_LENGTH,
 	};
 
-	if (fd < 0)
-		return error_set(ret_error, -errno, "packet socket: %s", strerror(errno));
 	memcpy(to.sll_addr, frame, NET_MAC_LENGTH);
 	if (sendto(fd, frame, length, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return error_set(ret_error, -errno, "%s", strerror(errno));

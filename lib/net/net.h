@@ -197,8 +197,11 @@ int net_address_remove(struct net *net, const struct net_address *address, char 
  * router. Returns its length. */
 size_t net_announcement(const uint8_t mac[NET_MAC_LENGTH], const struct ip_prefix *ip,
 			uint8_t out[NET_ANNOUNCEMENT_MAX]);
-/* Sends it once out of that link; frames get lost, so callers repeat it a few times. Needs CAP_NET_RAW. */
-int net_announce(int index, const uint8_t mac[NET_MAC_LENGTH], const struct ip_prefix *ip, char **ret_error);
+/* A socket for net_announce(), which the caller keeps and closes: closing one takes the kernel 10 ms and more, as it
+ * waits until no processor uses it. Needs CAP_NET_RAW. */
+int net_announce_open(char **ret_error);
+/* Sends it once out of that link; frames get lost, so callers repeat it a few times. */
+int net_announce(int fd, int index, const uint8_t mac[NET_MAC_LENGTH], const struct ip_prefix *ip, char **ret_error);
 
 /* ---- routes (route.c) ---- */
 
