@@ -19,8 +19,9 @@ ifeq ($(SANITIZE),)
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 endif
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(EXTRA_LDFLAGS)
-# --as-needed: a program is linked with what it uses and nothing else; tests/bats/build.bats holds the list
-LDLIBS += $(shell pkg-config --libs $(PACKAGES)) -lzookeeper_st -lpthread -lm
+# --as-needed: a program is linked with what it uses and nothing else; tests/bats/programs.bats holds the list
+# librados and librbd come without pkg-config files; --as-needed keeps them out of all programs that do not call them
+LDLIBS += $(shell pkg-config --libs $(PACKAGES)) -lzookeeper_st -lrados -lrbd -lpthread -lm
 
 LIB_SOURCES := $(sort $(wildcard lib/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
