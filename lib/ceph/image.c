@@ -229,6 +229,7 @@ int ceph_image_info(struct ceph *ceph, const char *pool, const char *image, char
 	snapshots = rbd_snap_list(opened, NULL, &most); /* 0, or -ERANGE and the room for all and a last empty one */
 	if (snapshots < 0 && snapshots != -ERANGE)
 		return image_fail(&io, snapshots, "cannot look at", pool, image, ret_error);
+	most = snapshots == -ERANGE ? most - 1 : 0;
 	document =
 	    json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:i, s:s, s:i, s:o, s:o, s:[], s:o, s:o, s:o}", "name", image,
 		      "id", id, "size", (json_int_t)info.size, "objects", (json_int_t)info.num_objs, "order",
