@@ -16,7 +16,10 @@ guest_build() {
 		rm -rf "$work"
 		mkdir -p "$tree"/{bin,dev,proc,sys,lib,etc}
 		cp "$(command -v busybox)" "$tree/bin/busybox"
-		for module in virtio_pci virtio_net virtio_blk button evdev; do _guest_module "$kernel" "$tree" $module; done
+		for module in $(module_files "$kernel" virtio_pci virtio_net virtio_blk button evdev); do
+			cp "$module" "$tree/lib/"
+			basename "$module" .ko >>"$tree/lib/order"
+		done
 		install -m 755 "$LAB_BIN/guest/init" "$tree/init"
 		install -m 755 "$LAB_BIN/guest/dhcp" "$tree/bin/dhcp"
 		(cd "$tree" && find . | cpio -o -H newc --quiet | gzip -1 >"$work/initrd.gz")
@@ -44,13 +47,16 @@ _kernel_fetch() {
 	rm -rf "$LAB_ROOT/guest/download"
 }
 
-# A driver after those that it depends on, read from its own .modinfo: no depmod is needed.
-_guest_module() {
-	local kernel=$1 tree=$2 file needed
-	file=$(find "$kernel/lib/modules" -name "$3.ko" -o -name "${3//_/-}.ko" | head -n 1)
-	[ -n "$file" ] || die "the guest's kernel has no module $3"
-	! grep -qxs "$(basename "$file" .ko)" "$tree/lib/order" || return 0
-	for needed in $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr , ' '); do _guest_module "$kernel" "$tree" "$needed"; done
-	cp "$file" "$tree/lib/"
-	basename "$file" .ko >>"$tree/lib/order"
+# module_files KERNEL MODULE...: prints their files, each after those that it depends on, which its own .modinfo names: no depmod is needed.
+module_files() { _module_files "$@" | awk '!seen[$0]++'; }
+_module_files() {
+	local kernel=$1 name file
+	shift
+	for name; do
+		file=$(find "$kernel/lib/modules" -name "$name.ko" -o -name "${name//_/-}.ko" | head -n 1)
+		[ -n "$file" ] || die "the guest's kernel has no module $name"
+		# shellcheck disable=SC2046 # words
+		_module_files "$kernel" $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr , ' ')
+		echo "$file"
+	done
 }

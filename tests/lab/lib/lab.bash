@@ -47,12 +47,15 @@ lab_up() {
 
 lab_down() {
 	local node
-	for node in $(cat "$LAB_RUN/nodes" 2>/dev/null || echo "$NODES"); do node_kill "$node"; done
+	for node in $(cat "$LAB_RUN/nodes" 2>/dev/null || echo "$NODES") $(machines); do node_kill "$node"; done
 	network_down
 	[ ! -d "$LAB_CG" ] || find "$LAB_CG" -depth -type d -exec rmdir {} +
 	rmdir /run/systemd/nspawn/propagate/"$LAB_NS"-* 2>/dev/null || : # nspawn leaves them, empty
 	rm -rf --one-file-system "${LAB_RUN:?}"
 }
+
+# Inside a node or a machine.
+lab_exec() { if [ -e "$LAB_RUN/$1/agent" ]; then machine_exec "$@"; else node_exec "$@"; fi; }
 
 _start_time() { sed -e 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 

@@ -23,7 +23,7 @@ network_down() {
 
 cables_cut() { # NODE
 	local net
-	for net in $NETS; do ip -n "$LAB_NS" link del "$1-$net" 2>/dev/null || :; done
+	for net in $NETS second; do ip -n "$LAB_NS" link del "$1-$net" 2>/dev/null || :; done
 }
 
 # A new namespace with new cables at every boot, as a power cycle gives. eth0.. come without addresses and down: giving

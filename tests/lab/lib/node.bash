@@ -103,6 +103,7 @@ node_kill() {
 	cables_cut "$1"
 	[ ! -d "$LAB_CG/$1" ] || echo 1 >"$LAB_CG/$1/cgroup.kill"
 	until_true 60 node_is_empty "$1" || die "$1: processes are left"
+	rm -f "$LAB_RUN/$1/agent" # of a machine
 	ip netns del "$(node_ns "$1")" 2>/dev/null || :
 }
 
