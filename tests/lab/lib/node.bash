@@ -101,7 +101,7 @@ node_stop() {
 # A power cut: the cables first, as no FIN or RST leaves a machine without power; then every process at once.
 node_kill() {
 	cables_cut "$1"
-	[ ! -d "$LAB_CG/$1" ] || echo 1 >"$LAB_CG/$1/cgroup.kill"
+	[ ! -d "$LAB_CG/$1" ] || echo 1 >"$LAB_CG/$1/cgroup.kill" # also what is frozen
 	until_true 60 node_is_empty "$1" || die "$1: processes are left"
 	rm -f "$LAB_RUN/$1/agent" # of a machine
 	ip netns del "$(node_ns "$1")" 2>/dev/null || :
