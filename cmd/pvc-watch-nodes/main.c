@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* pvc-watch-nodes: node entries of the cluster, and this node's own drain and role. */
+#include <unistd.h>
+
+#include "cluster/timeline.h"
 #include "log/log.h"
 #include "watcher.h"
+
+#define END_TIME (25 * USEC_PER_SEC) /* to give the role away; below TimeoutStopSec= of the unit */
 
 static const char details[] =
     "Runs in the foreground until SIGTERM; SIGHUP opens the log file anew.\n"
@@ -43,12 +48,16 @@ static void on_state(struct store *store, enum store_state state, void *userdata
 		role_compare(watcher);
 		break;
 	}
+	role_look(watcher);
 	loop_status(watcher->loop, "%s", state == STORE_CONNECTING ? "waiting for ZooKeeper" : "watching");
 }
 
 static int start(struct watcher *watcher) {
-	const struct store_options options = {
-	    .servers = watcher->config->servers, .on_state = on_state, .userdata = watcher};
+	const struct store_options options = {.servers = watcher->config->servers,
+					      .session_timeout_ms = TIMELINE_SESSION / USEC_PER_MSEC,
+					      .confirm = true,
+					      .on_state = on_state,
+					      .userdata = watcher};
 	int r;
 
 	watcher->path = store_path(STORE_NODES, watcher->config->node, (char *)NULL);
@@ -79,7 +88,39 @@ static void stop(struct watcher *watcher) {
 	primary_stop(watcher);
 	duty_stop(watcher);
 	roster_stop(watcher);
+	(void)sd_event_source_disable_unref(watcher->end_timer); /* returns NULL */
 	free(watcher->path);
+}
+
+void watcher_left(struct watcher *watcher) {
+	loop_exit(watcher->loop, EXIT_OK);
+}
+
+/* The services did not stop: the lease must not be given away. So the session is not closed but left to run out, and
+ * systemd, which stops the services after this program's end, has that long. */
+static int on_end_time(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct watcher *watcher = userdata;
+
+	(void)source;
+	(void)usec;
+	if (primary_services(watcher) == SERVICES_STOPPED) {
+		loop_exit(watcher->loop, EXIT_OK);
+		return 0;
+	}
+	log_error("the services of the primary coordinator did not stop in time: the role becomes free when this "
+		  "session has run out");
+	log_close();
+	_exit(EXIT_SYSTEM);
+}
+
+static void on_stop(struct loop *loop, void *userdata) {
+	struct watcher *watcher = userdata;
+
+	loop_stopping(loop);
+	if (!watcher->role || event_timer(loop_event(loop), &watcher->end_timer, END_TIME, on_end_time, watcher) < 0)
+		loop_exit(loop, EXIT_OK);
+	else
+		role_leave(watcher);
 }
 
 static void on_reload(struct loop *loop, void *userdata) {
@@ -92,9 +133,9 @@ static void on_reload(struct loop *loop, void *userdata) {
 }
 
 static int run(const struct config *config) {
-	static const struct loop_options options = {.on_reload = on_reload};
-	_cleanup_loop_ struct loop *loop = NULL;
 	struct watcher watcher = {.config = config};
+	const struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &watcher};
+	_cleanup_loop_ struct loop *loop = NULL;
 	int r = loop_new(&loop, &options);
 
 	if (r < 0) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * pvc-primary.target runs on this node while it is the primary coordinator. Starting and stopping wait for systemd's
- * job, on a worker thread, one at a time; what is wanted by then is compared when it is back. This program's own end
- * leaves the target as it is: the next one compares, and when the node goes down systemd stops the target itself.
+ * pvc-primary.target: runs on this node while it holds the primary role. Starting and stopping wait for systemd's job,
+ * on a worker thread, one at a time. A start is waited for in short slices, so that a stop never comes long after it
+ * was asked for.
  */
+#include <unistd.h>
+
 #include "host/host.h"
 #include "log/log.h"
 #include "watcher.h"
@@ -11,16 +13,20 @@
 #define TARGET   "pvc-primary.target"
 #define BEGIN    "pvc-primary-begin.target" /* what comes first on start ends last: its stop is the end of all */
 #define JOB_TIME (150 * USEC_PER_SEC)       /* more than any unit's own TimeoutStartSec */
+#define SLICE    (500 * USEC_PER_MSEC)      /* of waiting for a start */
 #define PAUSE    (10 * USEC_PER_SEC)        /* before a job that failed is tried again */
 
 struct primary {
 	struct watcher *watcher;
 	struct workers *workers;
 	sd_event_source *timer;
-	bool told, wanted; /* by the role */
-	bool known, runs;  /* what the last job brought about */
-	bool busy;
-	char *said; /* the failure that was named in the log */
+	bool told, wanted;  /* by the role */
+	bool known, runs;   /* what the last job brought about */
+	bool ever;          /* there was one */
+	bool busy;          /* a job is under way */
+	usec_t start_until; /* when a start that goes on and on is named in the log */
+	bool resting;       /* after a job that failed */
+	char *said;         /* the failure that was named in the log */
 };
 
 struct unit_job {
@@ -37,17 +43,20 @@ static int work(void *arg) {
 	int r;
 
 	if (job->start)
-		return host_unit_start(TARGET, deadline_after(JOB_TIME), &job->error);
+		return host_unit_start(TARGET, deadline_after(SLICE), &job->error);
+	if (access("/run/systemd/system", F_OK) < 0) /* no systemd: nothing of it runs here */
+		return 0;
 	r = host_units_run(stops, ARRAY_SIZE(stops), deadline_after(JOB_TIME));
 	job->error = stops[0].error ? move_ptr(stops[0].error) : move_ptr(stops[1].error);
 	free(stops[0].error);
 	free(stops[1].error);
-	return r;
+	return r == -ENOENT ? 0 : r; /* not installed: neither */
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 	(void)source;
 	(void)usec;
+	((struct primary *)userdata)->resting = false;
 	evaluate(userdata);
 	return 0;
 }
@@ -56,7 +65,7 @@ static void say(struct primary *primary, const struct unit_job *job, int result)
 	const char *text = result != -ETIMEDOUT && job->error ? job->error : strerror(-result);
 
 	if (result >= 0) {
-		log_ok("%s %s", TARGET, job->start ? "runs: this node is the primary coordinator" : "is stopped");
+		log_ok("%s %s", TARGET, job->start ? "runs" : "is stopped");
 		free(primary->said);
 		primary->said = NULL;
 	} else if (!str_equal(text, primary->said)) { /* once, not every few seconds */
@@ -73,18 +82,23 @@ static void done(void *arg, int result, void *userdata) {
 	if (result == -ECANCELED)
 		return;
 	primary->busy = false;
-	/* a node that never had it has nothing to stop, and nothing to say about it */
-	if (!job->start && !primary->known && (result == -ENOENT || result == -ECONNREFUSED || result == 0)) {
-		result = 0;
-	} else {
-		say(primary, job, result);
+	if (job->start && result == -ETIMEDOUT && deadline_left(primary->start_until) > 0) {
+		evaluate(primary); /* it goes on */
+		return;
 	}
+	/* a node that never had it has nothing to say about it */
+	if (result < 0 || job->start || primary->ever)
+		say(primary, job, result);
 	primary->known = result >= 0;
+	primary->ever = true;
 	primary->runs = job->start;
-	if (result >= 0)
-		evaluate(primary);
-	else if (event_timer(loop_event(primary->watcher->loop), &primary->timer, PAUSE, on_timer, primary) < 0)
+	primary->start_until = 0;
+	if (result < 0 &&
+	    event_timer(loop_event(primary->watcher->loop), &primary->timer, PAUSE, on_timer, primary) < 0)
 		log_error("cannot set a timer");
+	primary->resting = result < 0;
+	role_look(primary->watcher);
+	evaluate(primary);
 }
 
 static void free_job(void *arg) {
@@ -99,9 +113,12 @@ static void evaluate(struct primary *primary) {
 	struct job job;
 	int r;
 
-	if (primary->watcher->stopping || primary->busy || !primary->told ||
+	if (primary->watcher->stopping || primary->busy || primary->resting || !primary->told ||
 	    (primary->known && primary->runs == primary->wanted))
 		return;
+	primary->known = false; /* while it changes */
+	if (primary->wanted && primary->start_until == 0)
+		primary->start_until = deadline_after(JOB_TIME);
 	arg = calloc(1, sizeof(*arg));
 	if (!arg) {
 		log_error("cannot change %s: no memory", TARGET);
@@ -126,12 +143,21 @@ static void evaluate(struct primary *primary) {
 void primary_want(struct watcher *watcher, bool runs) {
 	struct primary *primary = watcher->primary;
 
-	if (primary->told && primary->wanted == runs)
+	if (!primary || (primary->told && primary->wanted == runs))
 		return;
 	primary->told = true;
 	primary->wanted = runs;
-	primary->timer = sd_event_source_disable_unref(primary->timer); /* that was for the contrary wish */
+	primary->resting = false; /* that was for the contrary wish */
+	primary->start_until = 0;
 	evaluate(primary);
+}
+
+enum primary_services primary_services(const struct watcher *watcher) {
+	const struct primary *primary = watcher->primary;
+
+	if (!primary || !primary->known || primary->busy)
+		return SERVICES_UNCLEAR;
+	return primary->runs ? SERVICES_RUN : SERVICES_STOPPED;
 }
 
 int primary_start(struct watcher *watcher) {
@@ -141,7 +167,7 @@ int primary_start(struct watcher *watcher) {
 		return -ENOMEM;
 	primary->watcher = watcher;
 	watcher->primary = primary;
-	return workers_new(&primary->workers, loop_event(watcher->loop), 1);
+	return workers_new(&primary->workers, loop_event(watcher->loop), 2); /* one more, should one be stuck */
 }
 
 void primary_stop(struct watcher *watcher) {

@@ -6,8 +6,8 @@
  *   roster.c   all nodes and their daemonstate, and /maintenance: seen and logged, nothing is written
  *   duty.c     this node's domainstate: unflush
  *   unflush.c  the work of one unflush
- *   role.c     /primary_node and this node's routerstate
- *   primary.c  pvc-primary.target: runs where the role is
+ *   role.c     the primary role: /primary_node, its lease, and what is next; lease.c writes
+ *   primary.c  pvc-primary.target: runs under the lease
  */
 #pragma once
 
@@ -17,9 +17,6 @@
 #include "store/store.h"
 
 #define RETRY_TIME (2 * USEC_PER_SEC) /* before something that failed is tried again */
-#define YIELD_TIME                                                                                                     \
-	(15 * USEC_PER_SEC) /* how long a node that was asked to give the primary role away lets others go             \
-			       first: longer than one lost session of another coordinator */
 
 struct roster;
 struct duty;
@@ -35,12 +32,15 @@ struct watcher {
 	struct duty *duty;
 	struct role *role;
 	struct primary *primary;
+	sd_event_source *end_timer;
 	bool stopping;   /* the store is being closed: answers come, nothing is asked any more */
 	unsigned unseen; /* parts that have not seen their keys yet: ready at 0 */
 };
 
 /* A part has seen all of its keys for the first time. */
 void watcher_seen(struct watcher *watcher);
+/* The role is given away, after role_leave(). */
+void watcher_left(struct watcher *watcher);
 /* The text of a value, or NULL when the key is missing; a value with a NUL inside is no text: "?". Borrowed. */
 const char *value_text(const struct store_value *value);
 /* Foreign text for a message; "(none)" for NULL. The caller frees; NULL without memory. */
@@ -56,11 +56,14 @@ void duty_compare(struct watcher *watcher); /* a new session */
 
 int role_start(struct watcher *watcher);
 void role_stop(struct watcher *watcher);
-void role_compare(struct watcher *watcher);
+void role_compare(struct watcher *watcher); /* a new session */
+void role_look(struct watcher *watcher);    /* something that it judges by may have changed */
+void role_leave(struct watcher *watcher);   /* give the role away; watcher_left() is called when that is done */
 
 int primary_start(struct watcher *watcher);
 void primary_stop(struct watcher *watcher);
 void primary_want(struct watcher *watcher, bool runs); /* told again and again; acts when it differs */
+enum primary_services primary_services(const struct watcher *watcher);
 
 /* ---- unflush.c ---- */
 

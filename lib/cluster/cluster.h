@@ -294,21 +294,49 @@ int progress_parse(const char *text, struct progress *ret);
 /* "3 VMs: 2 moved, 1 shut down" */
 char *progress_summary(const struct progress *progress);
 
-/* What this node's routerstate has to be, and whether it may write its own name into /primary_node. */
-struct role_view {
-	bool is_coordinator;
-	const char *me;
-	const char *primary;            /* value of /primary_node; NULL when the key is missing */
-	enum daemon_state daemon_state; /* this node's own */
-	bool yielding; /* it was primary until a moment ago and was asked to give the role away: others go first */
+/* ---- the primary role (primary.c; the times are in timeline.h) ---- */
+
+enum primary_fitness {
+	PRIMARY_LEAVES, /* goes down, is not registered, or is no coordinator: holds nothing */
+	PRIMARY_BEGINS, /* not in state run yet: takes a role that is meant for it, bids for none */
+	PRIMARY_FIT,
+	PRIMARY_FITNESS_COUNT
 };
-struct role_decision {
-	enum router_state router_state;
-	bool claim; /* by compare-and-set against the value that was seen: one winner (D25) */
+enum primary_wish { /* what /primary_node says */
+		    WISH_NOBODY,
+		    WISH_ME,
+		    WISH_OTHER, /* a candidate: another coordinator that could take the role now */
+		    WISH_UNFIT, /* a name that stands for no candidate: dead, no coordinator, no node at all */
+		    WISH_COUNT
 };
-struct role_decision role_decide(const struct role_view *view);
-/* Do the services of the primary coordinator (pvc-primary.target) run on this node? While it is primary, but no longer
- * when it has announced that it goes down. */
-bool role_serves(enum router_state router_state, enum daemon_state daemon_state);
-/* True when nobody holds the role: a missing key, an empty value, `none`. */
-bool role_is_free(const char *primary);
+enum primary_lease {
+	LEASE_NOBODYS,
+	LEASE_OTHERS, /* or not known */
+	LEASE_OLD,    /* of an earlier session of this node, whose process is gone */
+	LEASE_MINE,   /* of this session */
+	LEASE_COUNT
+};
+enum primary_services { SERVICES_STOPPED, SERVICES_UNCLEAR, SERVICES_RUN, SERVICES_COUNT };
+struct primary_view {
+	enum primary_fitness fitness;
+	enum primary_wish wish;
+	enum primary_lease lease;
+	enum primary_services services; /* of pvc-primary.target on this node; unclear: starting, stopping, failed */
+	bool confirmed;                 /* this session is known to live long enough (timeline_late()) */
+	bool others_first;              /* others have a little time to take the role before this node does */
+};
+enum primary_action {
+	PRIMARY_NOTHING,
+	PRIMARY_START, /* the services */
+	PRIMARY_STOP,
+	PRIMARY_CLAIM, /* make the lease and be named, in one transaction: of many claimants one wins (D25) */
+	PRIMARY_ADOPT,
+	PRIMARY_BID, /* be named in /primary_node; the holder gives way, or this node is it and stays */
+	PRIMARY_RELEASE,
+	PRIMARY_ACTION_COUNT
+};
+/* Every input has an answer; the table, with the reasons, is in primary.c. */
+enum primary_action primary_decide(const struct primary_view *view);
+const char *primary_action_name(enum primary_action action);
+enum primary_fitness primary_fitness(enum daemon_state state); /* of a coordinator */
+enum primary_wish primary_wish(const char *primary, const char *me, const struct strlist *candidates);

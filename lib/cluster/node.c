@@ -20,21 +20,3 @@ enum node_duty node_duty(const char *domainstate) {
 
 	return state == DOMAINS_STATE_UNKNOWN ? NODE_DUTY_UNCLEAR : duties[state];
 }
-
-bool role_is_free(const char *primary) {
-	return str_is_absent(primary);
-}
-
-struct role_decision role_decide(const struct role_view *view) {
-	if (!view->is_coordinator)
-		return (struct role_decision){ROUTER_CLIENT, false};
-	if (role_is_free(view->primary)) /* a claim becomes the role only when it has been seen in the key */
-		return (struct role_decision){ROUTER_SECONDARY, view->daemon_state == DAEMON_RUN && !view->yielding};
-	return (struct role_decision){str_equal(view->primary, view->me) ? ROUTER_PRIMARY : ROUTER_SECONDARY, false};
-}
-
-bool role_serves(enum router_state router_state, enum daemon_state daemon_state) {
-	static const bool going_down[DAEMON_STATE_COUNT] = {[DAEMON_SHUTDOWN] = true, [DAEMON_STOP] = true};
-
-	return router_state == ROUTER_PRIMARY && daemon_state != DAEMON_STATE_UNKNOWN && !going_down[daemon_state];
-}

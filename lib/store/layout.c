@@ -22,6 +22,9 @@ static const struct {
     [STORE_LOCKS] = {"/locks", ""},
     [STORE_LOCKS_FLUSH] = {"/locks/flush_lock", ""},
     [STORE_LOCKS_PRIMARY] = {"/locks/primary_node", ""},
+    [STORE_PVC] = {"/pvc", ""},
+    [STORE_PVC_PRIMARY] = {"/pvc/primary", ""},
+    [STORE_PVC_CANDIDATES] = {"/pvc/primary/candidates", ""},
 };
 
 const char *store_base(enum store_base key) {

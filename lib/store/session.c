@@ -398,6 +398,10 @@ unsigned store_session_timeout_ms(const struct store *store) {
 	return store->timeout_ms;
 }
 
+int64_t store_session_id(const struct store *store) {
+	return store->session_id;
+}
+
 usec_t store_last_confirmed(const struct store *store) {
 	return store->confirmed;
 }

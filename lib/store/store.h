@@ -56,6 +56,7 @@ static inline void store_closep(struct store **store) {
 #define _cleanup_store_ _cleanup_(store_closep)
 bool store_is_connected(const struct store *store);
 unsigned store_session_timeout_ms(const struct store *store); /* as negotiated, 0 before the first connection */
+int64_t store_session_id(const struct store *store);          /* the owner of its ephemerals; 0 while there is none */
 usec_t store_last_confirmed(const struct store *store);       /* see above; 0 before the first answer of this session */
 const char *store_servers(const struct store *store);
 
@@ -79,12 +80,30 @@ enum store_base {
 	STORE_LOCKS,
 	STORE_LOCKS_FLUSH,
 	STORE_LOCKS_PRIMARY,
+	/* our own, beside the reference's 17 */
+	STORE_PVC,
+	STORE_PVC_PRIMARY,    /* .../lease: ephemeral, its session holds the primary role */
+	STORE_PVC_CANDIDATES, /* .../NODE: ephemeral, that coordinator could take the role */
 	STORE_BASE_COUNT
 };
 const char *store_base(enum store_base key);         /* its path in the layout in use, e.g. "/nodes" */
 const char *store_base_initial(enum store_base key); /* its value on a new cluster: "none", "False" or "" */
 /* "/nodes" + components joined with '/'; NULL ends the components. NULL without memory; the caller frees. */
 char *store_path(enum store_base key, ...) __attribute__((sentinel));
+
+/* ---- the primary role's lease (lease.c) ---- */
+
+struct store_lease {
+	char *node;   /* who holds it */
+	char *boot;   /* that host's boot id */
+	char *since;  /* when it got the role, by its own clock, for people: "2026-01-31 23:59:59 UTC" */
+	int64_t pid;  /* of its pvc-watch-nodes */
+	int64_t held; /* seconds since it got the role, by its own clock; refreshed now and then */
+};
+void store_lease_free(struct store_lease *lease); /* frees what it holds */
+#define _cleanup_lease_ _cleanup_(store_lease_free)
+char *store_lease_format(const struct store_lease *lease);        /* NULL without memory; the caller frees */
+int store_lease_parse(const char *text, struct store_lease *ret); /* -EBADMSG: no such text */
 
 /* ---- reading (read.c) ---- */
 

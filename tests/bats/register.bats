@@ -74,11 +74,14 @@ base_tree() {
 		/networks =
 		/nodes =
 		/primary_node = $1
+		/pvc =
+		/pvc/primary =
+		/pvc/primary/candidates =
 		/upstream_ip = none
 	E
 }
 
-@test "a new cluster gets exactly the 17 base keys of the reference, with its values" {
+@test "a new cluster gets exactly the 17 base keys of the reference and our 3, with their values" {
 	node pvchv9 pvc-register
 	dump | sed 's/ *$//' | grep -v '^/nodes/' >"$T/found"
 	base_tree none | diff - "$T/found"
@@ -242,7 +245,7 @@ at_once() {
 		grep -q 'nobody was primary' "$T/race.${winner#pvchv}"
 		[ "$(zk ls /nodes | wc -l)" -eq 5 ]
 		[ "$(dump | grep -c '^/nodes/')" -eq $((5 * 20)) ]
-		[ "$(dump | grep -vc '^/nodes/')" -eq 17 ]
+		[ "$(dump | grep -vc '^/nodes/')" -eq 20 ]
 	done
 }
 
@@ -265,11 +268,11 @@ at_once() {
 		node pvchv1 timeout -s KILL "0.$(printf %03d "$milliseconds")" pvc-register >/dev/null 2>&1 || :
 		dump >"$T/after"
 		base=$(grep -vc '^/nodes/' "$T/after" || :) own=$(grep -c '^/nodes/' "$T/after" || :)
-		[ "$base" -eq 0 ] || [ "$base" -eq 17 ] || { cat "$T/after"; false; }
+		[ "$base" -eq 0 ] || [ "$base" -eq 20 ] || { cat "$T/after"; false; }
 		[ "$own" -eq 0 ] || [ "$own" -eq 20 ] || { cat "$T/after"; false; }
 		node pvchv1 pvc-register
 		dump >"$T/after"
-		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 17 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 20 ]
+		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 20 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 20 ]
 		[ "$(zk get /primary_node)" = pvchv1 ]
 	done
 }
@@ -341,7 +344,7 @@ at_once() {
 @test "--dry-run says what would be written and writes nothing" {
 	run --separate-stderr node pvchv1 pvc-register --dry-run
 	[ "$status" -eq 0 ]
-	[ "$(grep -c '^would create /' <<<"$output")" -eq $((17 + 20 + 1)) ]
+	[ "$(grep -c '^would create /' <<<"$output")" -eq $((20 + 20 + 1)) ]
 	[[ "$output" == *"would create /primary_node to 'pvchv1'"* ]]
 	[ -z "$(dump)" ]
 	node pvchv1 pvc-register

@@ -3,77 +3,7 @@
 # pvc-watch-nodes against a real ZooKeeper, with kazoo as the client that writes.
 bats_require_minimum_version 1.5.0
 load ../lib/common.bash
-
-setup() {
-	test_begin
-	zk_start
-	mkdir -p "$T/run" "$T/log" "$T/console"
-	printf '127.0.0.1 localhost pvchv1 pvchv2 pvchv3\n' >"$T/hosts"
-	cluster
-}
-teardown() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 60 "$T"/*.out # what the program said, when a promise was broken
-	test_cleanup
-}
-
-# py: a Python program on standard input with `zk`, a kazoo client, and what tests do with VMs
-py() {
-	cat - >"$T/py"
-	$PYTHON - "$ZK" "$T/py" <<-'E'
-		import logging, sys
-		from kazoo.client import KazooClient
-		logging.disable(logging.CRITICAL)
-		zk = KazooClient(hosts=sys.argv[1], timeout=10)
-		zk.start(timeout=60)
-		def get(path):
-		    return zk.get(path)[0].decode()
-		def vm(uuid, **keys):
-		    values = dict(state="stop", node="pvchv1", lastnode="", node_autostart="False")
-		    values.update(keys)
-		    t = zk.transaction()
-		    t.create("/domains/" + uuid, b"name")
-		    for key, value in values.items():
-		        t.create("/domains/%s/%s" % (uuid, key), value.encode())
-		    t.commit()
-		def uuid(n):
-		    return "00000000-0000-4000-8000-%012d" % n
-		def versions(uuid):
-		    return [zk.get("/domains/%s/%s" % (uuid, key))[1].version for key in ("state", "node", "lastnode", "node_autostart")]
-		program = open(sys.argv[2]).read()
-		exec(compile(program, "test", "exec"))
-		zk.stop()
-	E
-}
-
-cluster() {
-	py <<-'E'
-		for path, value in (("/primary_node", b"none"), ("/maintenance", b"False"), ("/nodes", b""), ("/domains", b"")):
-		    zk.create(path, value)
-		for node in ("pvchv1", "pvchv2", "pvchv3"):
-		    zk.create("/nodes/" + node, b"coordinator")
-		    for key, value in (("daemonmode", b"coordinator"), ("daemonstate", b"run"), ("routerstate", b"client"), ("domainstate", b"flushed")):
-		        zk.create("/nodes/%s/%s" % (node, key), value)
-	E
-}
-
-# node_start NAME [coordinator]: the program as that node; its log is $T/NAME.out, its process in $PID
-node_start() {
-	local server=127.0.0.1:$ZK_PORT before
-	before=$(grep -sc "watching the nodes" "$T/$1.out" || :)
-	before=${before:-0}
-	[ "${2:-}" != coordinator ] || server=$1:$ZK_PORT
-	write_config "$T/$1.yaml" "s|- 127.0.0.1:$ZK_PORT|- $server|"
-	# shellcheck disable=SC2016 # the inner shell expands it
-	unshare --uts --mount sh -c 'mount --bind "$1" /etc/hosts && hostname "$0" && exec pvc-watch-nodes --config "$2"' \
-		"$1" "$T/hosts" "$T/$1.yaml" >>"$T/$1.out" 2>&1 3>&- &
-	PID=$!
-	remember "$PID"
-	wait_until 60 started "$1" "$before"
-}
-started() { [ "$(grep -c 'watching the nodes' "$T/$1.out")" -gt "${2:-0}" ]; }
-said() { grep -qF -- "$2" "$T/$1.out"; }
-times_said() { grep -cF -- "$2" "$T/$1.out" || :; }
-is() { [ "$(zk get "$1")" = "$2" ]; }
+load ../lib/watcher.bash
 
 @test "unflush starts this node's autostart VMs in one transaction each and ends in ready; all others stay untouched" {
 	py <<-'E'
@@ -175,18 +105,18 @@ more_started() { [ "$(times_said pvchv1 'is set to start')" -ge "$1" ]; }
 	py <<-'E'
 		vm(uuid(1), node_autostart="True")
 		zk.set("/nodes/pvchv1/domainstate", b"unflush")
-		zk.set("/primary_node", b"pvchv2")
+		zk.set("/primary_node", b"none")
 		zk.set("/maintenance", b"true")
 	E
 	kill -CONT "$PID"
 	wait_until 60 is /nodes/pvchv1/domainstate ready
-	wait_until 60 is /nodes/pvchv1/routerstate secondary
+	wait_until 60 is /primary_node pvchv1
 	wait_until 60 said pvchv1 "maintenance mode is on"
 	# and changes after that are seen too
 	zk set /maintenance off
 	wait_until 60 said pvchv1 "maintenance mode is off"
-	zk set /primary_node pvchv1
-	wait_until 60 is /nodes/pvchv1/routerstate primary
+	zk set /primary_node none
+	wait_until 60 is /primary_node pvchv1
 	zk set /nodes/pvchv2/daemonstate dead
 	wait_until 60 said pvchv1 "node pvchv2: daemon state run -> dead"
 }
@@ -272,7 +202,8 @@ said_times() { [ "$(times_said pvchv1 "$1")" -eq "$2" ]; }
 		zk.set("/nodes/pvchv1/domainstate", b"x" * 900000)
 	E
 	wait_until 60 said pvchv1 "domainstate 'xxxxxxx"
-	wait_until 60 is /nodes/pvchv1/routerstate secondary # its own key was put right
+	wait_until 60 is /nodes/pvchv1/routerstate primary # its own key was put right
+	wait_until 60 is /primary_node pvchv1              # junk is nobody's name
 	zk set /nodes/pvchv1/domainstate unflush
 	wait_until 60 is /nodes/pvchv1/domainstate ready
 	py <<-'E'
@@ -292,42 +223,6 @@ said_times() { [ "$(times_said pvchv1 "$1")" -eq "$2" ]; }
 		wait_until 60 is /nodes/pvchv1/routerstate client
 		is /primary_node "$value"
 	done
-}
-
-@test "D25: of three coordinators exactly one gets a free role, with one write" {
-	node_start pvchv1 coordinator
-	node_start pvchv2 coordinator
-	node_start pvchv3 coordinator
-	wait_until 60 claimed
-	before=$(zk stat /primary_node)
-	first=$(zk get /primary_node)
-	for n in 1 2 3; do wait_until 60 settled "pvchv$n"; done
-	# given away: somebody else takes it, once
-	zk set /primary_node none
-	wait_until 60 claimed
-	[ "$(zk get /primary_node)" != "$first" ]
-	for n in 1 2 3; do wait_until 60 settled "pvchv$n"; done
-	[[ "$before" == version=1\ * ]]
-	[[ "$(zk stat /primary_node)" == version=3\ * ]]
-}
-claimed() { [[ "$(zk get /primary_node)" == pvchv* ]]; }
-settled() { is "/nodes/$1/routerstate" "$(is /primary_node "$1" && echo primary || echo secondary)"; }
-
-@test "a coordinator that does not run claims nothing until it does; a single one takes the role back" {
-	zk set /nodes/pvchv1/daemonstate init
-	node_start pvchv1 coordinator
-	wait_until 60 is /nodes/pvchv1/routerstate secondary
-	is /primary_node none
-	zk set /nodes/pvchv1/daemonstate run
-	wait_until 60 is /primary_node pvchv1
-	wait_until 60 is /nodes/pvchv1/routerstate primary
-	zk set /primary_node none
-	wait_until 60 is /nodes/pvchv1/routerstate secondary
-	wait_until 90 is /primary_node pvchv1
-	zk set /nodes/pvchv1/daemonstate shutdown
-	zk set /primary_node none
-	wait_until 60 is /nodes/pvchv1/routerstate secondary
-	is /primary_node none
 }
 
 @test "a node that is not registered yet is served as soon as it is" {

@@ -33,41 +33,10 @@ static void each_word_of_domainstate_has_its_duty(void **state) {
 	assert_int_equal(node_duty("unflushed"), NODE_DUTY_UNCLEAR);
 }
 
-static void the_role_follows_the_key_and_is_claimed_only_when_free(void **state) {
-	static const char *const values[] = {"hv1", "hv2", "hv11", "HV1", "hv1 ", "\xff", "none", "None", "", NULL};
-
-	(void)state;
-	for (int coordinator = 0; coordinator < 2; coordinator++)
-		for (size_t v = 0; v < ARRAY_SIZE(values); v++)
-			for (int d = DAEMON_STATE_UNKNOWN; d < DAEMON_STATE_COUNT; d++)
-				for (int yielding = 0; yielding < 2; yielding++) {
-					const struct role_view view = {coordinator, "hv1", values[v],
-								       (enum daemon_state)d, yielding};
-					struct role_decision decision = role_decide(&view);
-
-					assert_int_equal(decision.router_state, !coordinator ? ROUTER_CLIENT
-										: v == 0     ? ROUTER_PRIMARY
-											     : ROUTER_SECONDARY);
-					assert_int_equal(decision.claim,
-							 coordinator && v >= 6 && d == DAEMON_RUN && !yielding);
-				}
-}
-
-static void the_primary_s_services_run_until_it_announces_its_end(void **state) {
-	(void)state;
-	for (int r = ROUTER_STATE_UNKNOWN; r < ROUTER_STATE_COUNT; r++)
-		for (int d = DAEMON_STATE_UNKNOWN; d < DAEMON_STATE_COUNT; d++)
-			assert_int_equal(role_serves((enum router_state)r, (enum daemon_state)d),
-					 r == ROUTER_PRIMARY &&
-					     (d == DAEMON_INIT || d == DAEMON_RUN || d == DAEMON_DEAD));
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(maintenance_is_what_strtobool_takes_and_off_when_unclear),
 	    cmocka_unit_test(each_word_of_domainstate_has_its_duty),
-	    cmocka_unit_test(the_role_follows_the_key_and_is_claimed_only_when_free),
-	    cmocka_unit_test(the_primary_s_services_run_until_it_announces_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
