@@ -302,12 +302,13 @@ enum primary_fitness {
 	PRIMARY_FIT,
 	PRIMARY_FITNESS_COUNT
 };
-enum primary_wish { /* what /primary_node says */
-		    WISH_NOBODY,
-		    WISH_ME,
-		    WISH_OTHER, /* a candidate: another coordinator that could take the role now */
-		    WISH_UNFIT, /* a name that stands for no candidate: dead, no coordinator, no node at all */
-		    WISH_COUNT
+/* what /primary_node says */
+enum primary_wish {
+	WISH_NOBODY,
+	WISH_ME,
+	WISH_OTHER, /* a candidate: another coordinator that could take the role now */
+	WISH_UNFIT, /* a name that stands for no candidate: dead, no coordinator, no node at all */
+	WISH_COUNT
 };
 enum primary_lease {
 	LEASE_NOBODYS,
