@@ -62,8 +62,8 @@ struct sync {
 	usec_t deadline;
 	struct sql *sql; /* NULL: not connected; kept for the next one */
 	/* out */
-	int result;   /* 0 or -errno */
-	char *error;  /* the sentence for it */
+	int result;  /* 0 or -errno */
+	char *error; /* the sentence for it */
 	struct strlist changes, problems;
 };
 int sync_work(void *arg); /* struct job's work(): always 0, so that -ETIMEDOUT means that it still runs */

@@ -78,7 +78,8 @@ static void say_failure(struct database *database, const char *text) {
 
 static void say_success(struct database *database) {
 	if (database->said || !database->reached) {
-		log_ok("the zones in the database are compared: %s", database->said ? "it answers again" : "it answers");
+		log_ok("the zones in the database are compared: %s",
+		       database->said ? "it answers again" : "it answers");
 		loop_status(database->daemon->loop, "serving");
 	}
 	free(database->said);

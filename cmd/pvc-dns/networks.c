@@ -223,9 +223,8 @@ static int watch(struct network *network) {
 		_cleanup_free_ char *path = str_printf("%s/%s", network->path, key_names[i]);
 
 		network->keys[i].network = network;
-		r = path
-			? store_watch_value(store, path, key_changed, &network->keys[i], &network->keys[i].watch)
-			: -ENOMEM;
+		r = path ? store_watch_value(store, path, key_changed, &network->keys[i], &network->keys[i].watch)
+			 : -ENOMEM;
 	}
 	for (size_t i = 0; i < KINDS && r >= 0; i++) {
 		_cleanup_free_ char *path = str_printf("%s/%s", network->path, kinds[i].container);

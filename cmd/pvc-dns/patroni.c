@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The database's leader follows the primary coordinator, where Patroni's configuration is on this node. patronictl is
- * asked rather than the REST API: it knows from its own file how to reach and to authenticate itself to the others. Each
- * step is bounded, five tries come soon, later ones once a minute; nothing waits for any of it (D29), and a leader that is
- * here already is as good as one that came (D30).
+ * asked rather than the REST API: it knows from its own file how to reach and to authenticate itself to the others.
+ * Each step is bounded, five tries come soon, later ones once a minute; nothing waits for any of it (D29), and a leader
+ * that is here already is as good as one that came (D30).
  */
 #include <jansson.h>
 
@@ -89,8 +89,8 @@ static int list_members(struct look *look, enum database_step *ret) {
 /* Always 0: -ETIMEDOUT would mean that it still runs. */
 static int work(void *arg) {
 	struct look *look = arg;
-	const char *const argv[] = {"patronictl", "-c", look->config, "switchover", "--candidate", look->me, "--force",
-				    NULL};
+	const char *const argv[] = {"patronictl",  "-c",     look->config, "switchover",
+				    "--candidate", look->me, "--force",    NULL};
 	_cleanup_run_result_ struct run_result result = {0};
 	_cleanup_free_ char *from = NULL;
 	enum database_step after = DATABASE_WAIT;
@@ -155,7 +155,8 @@ static void done(void *arg, int result, void *userdata) {
 	patroni->looked = now_monotonic();
 	if (result >= 0 && !look->error && (look->step == DATABASE_DONE || look->moved)) {
 		if (look->moved)
-			log_ok("the database's leader was %s and is this node now", look->from ? look->from : "another");
+			log_ok("the database's leader was %s and is this node now",
+			       look->from ? look->from : "another");
 		else
 			log_info("the database's leader is this node");
 		patroni->tries = 0;

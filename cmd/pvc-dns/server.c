@@ -18,12 +18,12 @@
 #include "daemon.h"
 #include "log/log.h"
 
-#define PROGRAM       "/usr/sbin/pdns_server"
-#define USER          "pdns" /* of Debian's package */
-#define FIRST_PAUSE   (250 * USEC_PER_MSEC)
-#define LAST_PAUSE    (30 * USEC_PER_SEC)
-#define HEALTHY_TIME  (60 * USEC_PER_SEC) /* one that ran for so long starts with the first pause again */
-#define STEADY_TIME   (5 * USEC_PER_SEC)  /* after a failure: one that runs for so long is said to run again */
+#define PROGRAM      "/usr/sbin/pdns_server"
+#define USER         "pdns" /* of Debian's package */
+#define FIRST_PAUSE  (250 * USEC_PER_MSEC)
+#define LAST_PAUSE   (30 * USEC_PER_SEC)
+#define HEALTHY_TIME (60 * USEC_PER_SEC) /* one that ran for so long starts with the first pause again */
+#define STEADY_TIME  (5 * USEC_PER_SEC)  /* after a failure: one that runs for so long is said to run again */
 
 struct server {
 	struct daemon *daemon;
@@ -50,8 +50,8 @@ static void say(struct server *server, const char *text) {
 
 /* ---- its configuration ----------------------------------------------------------------------------------------- */
 
-/* "only-notify" and "allow-axfr-ips" take networks, "also-notify" single addresses: the others are found by the zone's NS
- * records. */
+/* "only-notify" and "allow-axfr-ips" take networks, "also-notify" single addresses: the others are found by the zone's
+ * NS records. */
 static int transfer_lists(const struct strlist *ranges, char **ret_all, char **ret_single) {
 	_cleanup_strlist_ struct strlist single = {0};
 	int r = 0;
@@ -94,9 +94,10 @@ static char *configuration(const struct server *server) {
 			  "xfr-cycle-interval=10\n"
 			  "zone-cache-refresh-interval=0\ncache-ttl=3\nquery-cache-ttl=3\nnegquery-cache-ttl=3\n"
 			  "receiver-threads=1\ndistributor-threads=2\n",
-			  cluster, str_equal(cluster, upstream) ? "" : ",", str_equal(cluster, upstream) ? "" : upstream,
-			  server->directory, config->zone_transfer.count ? "yes" : "no",
-			  config->zone_transfer.count ? "no" : "yes", transfer, transfer, notify);
+			  cluster, str_equal(cluster, upstream) ? "" : ",",
+			  str_equal(cluster, upstream) ? "" : upstream, server->directory,
+			  config->zone_transfer.count ? "yes" : "no", config->zone_transfer.count ? "no" : "yes",
+			  transfer, transfer, notify);
 }
 
 /* The directory is the server's to make its control socket in, the file is not its to change. */
@@ -208,10 +209,14 @@ static int make_environment(const struct config_database *database, struct strli
 }
 
 static int make_arguments(const struct server *server, const struct passwd *user, struct strlist *ret) {
-	static const char *const drop[] = {"setpriv",          "--reuid=" USER,
-					   "--regid=" USER,    "--init-groups",
-					   "--inh-caps=-all,+net_bind_service", "--ambient-caps=-all,+net_bind_service",
-					   "--no-new-privs",   "--pdeathsig=TERM"};
+	static const char *const drop[] = {"setpriv",
+					   "--reuid=" USER,
+					   "--regid=" USER,
+					   "--init-groups",
+					   "--inh-caps=-all,+net_bind_service",
+					   "--ambient-caps=-all,+net_bind_service",
+					   "--no-new-privs",
+					   "--pdeathsig=TERM"};
 	static const char *const keep[] = {"setpriv", "--pdeathsig=TERM"}; /* not root: as who we are */
 	const char *const *words = user ? drop : keep;
 	int r = 0;

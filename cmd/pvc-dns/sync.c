@@ -31,10 +31,11 @@ static int run(struct sync *sync, const char *statement, const char *const *para
 
 /* ids: an array of zones, as PostgreSQL writes it. */
 static int tables_read(struct sync *sync, const char *ids, struct tables *tables) {
-	int r = run(sync,
-		    "SELECT domain_id, id, name, type, content, coalesce(ttl, 0), coalesce(disabled, false) FROM records "
-		    "WHERE domain_id = ANY($1::int[]) ORDER BY domain_id, id",
-		    &ids, 1, &tables->records);
+	int r =
+	    run(sync,
+		"SELECT domain_id, id, name, type, content, coalesce(ttl, 0), coalesce(disabled, false) FROM records "
+		"WHERE domain_id = ANY($1::int[]) ORDER BY domain_id, id",
+		&ids, 1, &tables->records);
 	size_t rows, marks;
 
 	if (r >= 0)
@@ -208,7 +209,8 @@ static int remove_zone(struct sync *sync, const char *zone) {
 
 static int add_zone(struct sync *sync, const char *name, struct sql_rows **ret) {
 	return run(sync,
-		   "INSERT INTO domains (name, type, account, notified_serial) VALUES ($1, 'MASTER', '" DNS_ACCOUNT "', 0) "
+		   "INSERT INTO domains (name, type, account, notified_serial) VALUES ($1, 'MASTER', '" DNS_ACCOUNT
+		   "', 0) "
 		   "ON CONFLICT DO NOTHING RETURNING id",
 		   &name, 1, ret);
 }
@@ -242,8 +244,11 @@ static int change_locked(struct sync *sync, const struct target *target, const c
 	if (r >= 0 && !target->zone && !changes.foreign)
 		r = remove_zone(sync, id);
 	if (r >= 0 && !target->zone)
-		r = changes.foreign ? strlist_addf(&sync->changes, "zone %s: no longer of a network; it stays for the records of others", target->name)
-				    : strlist_addf(&sync->changes, "zone %s is removed: no network has it", target->name);
+		r = changes.foreign
+			? strlist_addf(&sync->changes,
+				       "zone %s: no longer of a network; it stays for the records of others",
+				       target->name)
+			: strlist_addf(&sync->changes, "zone %s is removed: no network has it", target->name);
 	else if (r >= 0 && dns_changes_any(&changes))
 		r = strlist_addf(&sync->changes, "zone %s: %zu records more, %zu less%s", target->name,
 				 changes.insert_row_count, changes.delete_rows.count,
@@ -272,8 +277,10 @@ static int change_zone(struct sync *sync, const struct target *target) {
 	}
 	if (r >= 0)
 		return run(sync, "COMMIT", NULL, 0, NULL);
-	while (sync->changes.count > said) /* it did not come about */
-		free(move_ptr(sync->changes.items[--sync->changes.count]));
+	while (sync->changes.count > said) { /* it did not come about */
+		sync->changes.count--;
+		free(move_ptr(sync->changes.items[sync->changes.count]));
+	}
 	if (sql_is_open(sync->sql))
 		(void)sql_run(sync->sql, "ROLLBACK", NULL, 0, sync->deadline, NULL, NULL); /* the first error counts */
 	return r;
@@ -308,10 +315,11 @@ static int look_at(struct sync *sync, const struct tables *tables, const char *i
 	int r;
 
 	if (!ours && !adopt)
-		return strlist_addf(&sync->problems,
-				    "zone %s is in the database with the account '%s': it is left alone, and its network's "
-				    "hosts are not in it",
-				    name, account);
+		return strlist_addf(
+		    &sync->problems,
+		    "zone %s is in the database with the account '%s': it is left alone, and its network's "
+		    "hosts are not in it",
+		    name, account);
 	there.adopt = adopt;
 	r = dns_diff(target.zone, &there, serial, &changes);
 	for (size_t i = 0; i < changes.problems.count && r >= 0; i++)

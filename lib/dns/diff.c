@@ -129,8 +129,7 @@ static int judge_marks(struct comparison *c) {
 		const struct dns_mark *there = mark->of;
 		bool twice = i > 0 && compare_items(mark - 1, mark) == 0;
 
-		if ((twice || !items_hold(&c->wanted, mark)) &&
-		    strlist_add(&c->changes->delete_marks, there->id) < 0)
+		if ((twice || !items_hold(&c->wanted, mark)) && strlist_add(&c->changes->delete_marks, there->id) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -182,8 +181,8 @@ static int judge_soa(struct comparison *c, uint32_t serial) {
 	}
 	if (changes->soa || !c->zone)
 		return 0;
-	changes->soa = str_printf("%s %s %lu 3600 900 1209600 %u", c->zone->mname, c->zone->rname,
-				  (unsigned long)serial, DNS_TTL);
+	changes->soa =
+	    str_printf("%s %s %lu 3600 900 1209600 %u", c->zone->mname, c->zone->rname, (unsigned long)serial, DNS_TTL);
 	return changes->soa ? 0 : -ENOMEM;
 }
 

@@ -21,8 +21,8 @@
 /* A lease or a reservation. Texts as they are in the store: guests and foreign writers choose them. */
 struct dns_host {
 	bool reserved;
-	int family;           /* of the address that it should have */
-	const char *mac;      /* lower case; "" or NULL when it is not known */
+	int family;      /* of the address that it should have */
+	const char *mac; /* lower case; "" or NULL when it is not known */
 	const char *address;
 	const char *hostname; /* or NULL, "", None: none */
 	int64_t order;        /* of two leases that claim one name, the higher one has it */
@@ -55,8 +55,8 @@ struct dns_plan {
 void dns_plan_free(struct dns_plan *plan);
 #define _cleanup_dns_plan_ _cleanup_(dns_plan_free)
 
-/* upstream: the domain of the upstream network, or NULL; name servers and the zones' contact are named below it. Networks
- * in the order of their numbers: where they share a zone the first one's name servers hold. -ENOMEM. */
+/* upstream: the domain of the upstream network, or NULL; name servers and the zones' contact are named below it.
+ * Networks in the order of their numbers: where they share a zone the first one's name servers hold. -ENOMEM. */
 int dns_plan_make(const struct dns_network *networks, size_t count, const char *upstream, struct dns_plan *ret);
 /* The zone of an address block: "0.100.10.in-addr.arpa". NULL when its length is at no boundary between labels (8, 16,
  * 24; a multiple of 4 for IPv6), or without memory. The caller frees. */
@@ -81,7 +81,7 @@ struct dns_there {
 };
 
 struct dns_changes {
-	struct strlist delete_rows, delete_marks;        /* ids */
+	struct strlist delete_rows, delete_marks;              /* ids */
 	const struct dns_record **insert_rows, **insert_marks; /* into the zone's records */
 	size_t insert_row_count, insert_mark_count;
 	char *soa;    /* its new content; NULL: as it is */

@@ -96,6 +96,13 @@ static int record_add(struct dns_zone *zone, const char *name, const char *type,
 	return 0;
 }
 
+/* The first one is the SOA's too. */
+static int name_server_add(struct dns_zone *zone, const char *name) {
+	if (!zone->mname)
+		zone->mname = strdup(name);
+	return zone->mname ? record_add(zone, zone->name, "NS", name, DNS_TTL_ZONE) : -ENOMEM;
+}
+
 /* "ns1.example.org,ns2.example.org", or as the reference's API writes it: "['ns1.example.org', 'ns2.example.org']". */
 static int add_name_servers(struct making *making, const struct dns_network *network, struct dns_zone *zone) {
 	_cleanup_strlist_ struct strlist words = {0};
@@ -115,12 +122,12 @@ static int add_name_servers(struct making *making, const struct dns_network *net
 				    "VNI %s: the name server '%s' is left out of the zone: it is no full host name",
 				    network->vni, shown);
 		else
-			r = record_add(zone, zone->name, "NS", name, DNS_TTL_ZONE);
+			r = name_server_add(zone, name);
 	}
-	if (r >= 0 && zone->count == 0) {
+	if (r >= 0 && !zone->mname) {
 		_cleanup_free_ char *name = str_printf("pvc-dns.%s", making->upstream ? making->upstream : zone->name);
 
-		r = name ? record_add(zone, zone->name, "NS", name, DNS_TTL_ZONE) : -ENOMEM;
+		r = name ? name_server_add(zone, name) : -ENOMEM;
 	}
 	return r;
 }
@@ -142,9 +149,8 @@ static int zone_add(struct making *making, const struct dns_network *network, co
 	r = add_name_servers(making, network, zone);
 	if (r < 0)
 		return r;
-	zone->mname = strdup(zone->records[0].content);
 	zone->rname = str_printf("root.%s", making->upstream ? making->upstream : name);
-	return zone->mname && zone->rname ? 0 : -ENOMEM;
+	return zone->rname ? 0 : -ENOMEM;
 }
 
 /* The labels of the address's first `bits` bits, last one first. */
@@ -240,8 +246,7 @@ static char *label_of(const char *name, const char *domain, const char **ret_why
 static bool is_in(const char *network, const struct ip_prefix *address) {
 	struct ip_prefix ip;
 
-	return !str_is_absent(network) && ip_prefix_parse(network, false, &ip) >= 0 &&
-	       ip_prefix_contains(&ip, address);
+	return !str_is_absent(network) && ip_prefix_parse(network, false, &ip) >= 0 && ip_prefix_contains(&ip, address);
 }
 
 static int claim_add(struct making *making, const struct claim *claim) {
@@ -325,13 +330,12 @@ static int compare_claims(const void *a, const void *b) {
 
 static int give(struct making *making, const struct claim *claim) {
 	_cleanup_free_ char *name = str_printf("%s.%s", claim->label, claim->zone), *reverse = NULL, *pointer = NULL;
-	const char *block =
-	    claim->host->family == AF_INET ? claim->network->ip4_network : claim->network->ip6_network;
+	const char *block = claim->host->family == AF_INET ? claim->network->ip4_network : claim->network->ip6_network;
 	struct ip_prefix network;
 	struct dns_zone *zone = zone_find(making, claim->zone);
-	int r = name && zone ? record_add(zone, name, claim->host->family == AF_INET ? "A" : "AAAA", claim->content,
-					  DNS_TTL)
-			     : -ENOMEM;
+	int r = name && zone
+		    ? record_add(zone, name, claim->host->family == AF_INET ? "A" : "AAAA", claim->content, DNS_TTL)
+		    : -ENOMEM;
 
 	if (r < 0 || ip_prefix_parse(block, false, &network) < 0)
 		return r;
@@ -343,8 +347,8 @@ static int give(struct making *making, const struct claim *claim) {
 	return pointer ? record_add(zone, pointer, "PTR", name, DNS_TTL) : -ENOMEM;
 }
 
-/* May the first claim of one family stand beside the holder in the other? The same guest may; so may an IPv6 lease whose
- * card is not known, since most often it is the same guest, but never beside a reserved name. */
+/* May the first claim of one family stand beside the holder in the other? The same guest may; so may an IPv6 lease
+ * whose card is not known, since most often it is the same guest, but never beside a reserved name. */
 static bool is_companion(const struct claim *claim, const struct claim *other) {
 	return !other || str_equal(claim->who, other->who) ||
 	       (!other->reserved && (!card(claim->host) || !card(other->host)));

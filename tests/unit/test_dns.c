@@ -9,11 +9,14 @@
 
 #include "dns/dns.h"
 
-#define LEASE(m, a, h, o)   {.family = AF_INET, .mac = m, .address = a, .hostname = h, .order = o}
-#define LEASE6(m, a, h, o)  {.family = AF_INET6, .mac = m, .address = a, .hostname = h, .order = o}
-#define RESERVATION(m, a, h) {.reserved = true, .family = AF_INET, .mac = m, .address = a, .hostname = h}
-#define M1                  "52:54:00:00:00:01"
-#define M2                  "52:54:00:00:00:02"
+#define LEASE(m, a, h, o)                                                                                              \
+	{ .family = AF_INET, .mac = m, .address = a, .hostname = h, .order = o }
+#define LEASE6(m, a, h, o)                                                                                             \
+	{ .family = AF_INET6, .mac = m, .address = a, .hostname = h, .order = o }
+#define RESERVATION(m, a, h)                                                                                           \
+	{ .reserved = true, .family = AF_INET, .mac = m, .address = a, .hostname = h }
+#define M1 "52:54:00:00:00:01"
+#define M2 "52:54:00:00:00:02"
 
 /* ---- the plan ---- */
 
@@ -117,8 +120,19 @@ static void zones_follow_domains_and_blocks(void **state) {
 	static const struct dns_host one[] = {LEASE(M1, "10.1.0.10", "a", 1)};
 	static const struct dns_host two[] = {LEASE(M2, "10.2.2.10", "b", 1), LEASE6(M2, "2001:db8::b", "b", 1)};
 	static const struct dns_network networks[] = {
-	    {.vni = "1", .domain = "same.test", .name_servers = "ns1.test,10.0.0.1,ns", .ip4_network = "10.1.0.0/16", .hosts = one, .count = 1},
-	    {.vni = "2", .domain = "same.test", .name_servers = "['ns2.test', '8.8.8.8']", .ip4_network = "10.2.0.0/20", .ip6_network = "2001:db8::/64", .hosts = two, .count = 2},
+	    {.vni = "1",
+	     .domain = "same.test",
+	     .name_servers = "ns1.test,10.0.0.1,ns",
+	     .ip4_network = "10.1.0.0/16",
+	     .hosts = one,
+	     .count = 1},
+	    {.vni = "2",
+	     .domain = "same.test",
+	     .name_servers = "['ns2.test', '8.8.8.8']",
+	     .ip4_network = "10.2.0.0/20",
+	     .ip6_network = "2001:db8::/64",
+	     .hosts = two,
+	     .count = 2},
 	    {.vni = "3", .domain = "None"},
 	    {.vni = "4", .domain = "bad domain"},
 	};
@@ -127,7 +141,8 @@ static void zones_follow_domains_and_blocks(void **state) {
 	(void)state;
 	assert_int_equal(dns_plan_make(networks, ARRAY_SIZE(networks), NULL, &plan), 0);
 	assert_int_equal(plan.count, 3); /* no reverse zone for a /20 */
-	assert_zone(&plan, "same.test", "a.same.test A 10.1.0.10\nb.same.test A 10.2.2.10\nb.same.test AAAA 2001:db8::b\n");
+	assert_zone(&plan, "same.test",
+		    "a.same.test A 10.1.0.10\nb.same.test A 10.2.2.10\nb.same.test AAAA 2001:db8::b\n");
 	assert_zone(&plan, "1.10.in-addr.arpa", "10.0.1.10.in-addr.arpa PTR a.same.test\n");
 	assert_zone(&plan, "0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
 		    "b.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR b.same.test\n");
@@ -145,9 +160,12 @@ static void reverse_zones_lie_at_label_boundaries(void **state) {
 	static const struct {
 		const char *network, *zone;
 	} cases[] = {
-	    {"10.0.0.0/8", "10.in-addr.arpa"},     {"10.100.0.0/24", "0.100.10.in-addr.arpa"},
-	    {"10.100.0.0/25", NULL},               {"10.96.0.0/12", NULL},
-	    {"2001:db8::/32", "8.b.d.0.1.0.0.2.ip6.arpa"}, {"2001:db8::/33", NULL},
+	    {"10.0.0.0/8", "10.in-addr.arpa"},
+	    {"10.100.0.0/24", "0.100.10.in-addr.arpa"},
+	    {"10.100.0.0/25", NULL},
+	    {"10.96.0.0/12", NULL},
+	    {"2001:db8::/32", "8.b.d.0.1.0.0.2.ip6.arpa"},
+	    {"2001:db8::/33", NULL},
 	    {"0.0.0.0/0", NULL},
 	};
 
@@ -171,12 +189,16 @@ static struct dns_record wanted_records[] = {
 };
 static const struct dns_zone wanted_zone = {
     .name = (char *)"z", .mname = (char *)"ns.z", .rname = (char *)"root.z", .records = wanted_records, .count = 2};
-#define SOA         {"9", "z", "SOA", "ns.z root.z 41 1 2 3 4", 86400, false}
-#define ROW_A       {"1", "a.z", "A", "10.0.0.1", 300, false}
-#define ROW_B       {"2", "b.z", "A", "10.0.0.2", 300, false}
-#define MARK(i, n, c) {i, n, "A", c}
-#define MARK_A      MARK("11", "a.z", "10.0.0.1")
-#define MARK_B      MARK("12", "b.z", "10.0.0.2")
+#define SOA                                                                                                            \
+	{ "9", "z", "SOA", "ns.z root.z 41 1 2 3 4", 86400, false }
+#define ROW_A                                                                                                          \
+	{ "1", "a.z", "A", "10.0.0.1", 300, false }
+#define ROW_B                                                                                                          \
+	{ "2", "b.z", "A", "10.0.0.2", 300, false }
+#define MARK(i, n, c)                                                                                                  \
+	{ i, n, "A", c }
+#define MARK_A MARK("11", "a.z", "10.0.0.1")
+#define MARK_B MARK("12", "b.z", "10.0.0.2")
 
 /* What changes: "-row ID", "+row NAME", "-mark ID", "+mark NAME", "soa ID CONTENT", "foreign". */
 static char *changes_text(const struct dns_changes *changes) {
@@ -211,42 +233,90 @@ static void only_the_difference_is_changed(void **state) {
 	    /* as it should be: nothing at all */
 	    {{SOA, ROW_A, ROW_B}, {MARK_A, MARK_B}, false, false, ""},
 	    /* a new zone */
-	    {{{0}}, {{0}}, false, false, "+row a.z;+row b.z;+mark a.z;+mark b.z;soa new ns.z root.z 7 3600 900 1209600 300;"},
+	    {{{0}},
+	     {{0}},
+	     false,
+	     false,
+	     "+row a.z;+row b.z;+mark a.z;+mark b.z;soa new ns.z root.z 7 3600 900 1209600 300;"},
 	    /* one missing, one too many: one serial for both (D76: the row that is deleted is the one that was read) */
 	    {{{"5", "0.z", "A", "10.0.0.9", 300, false}, SOA, ROW_B},
 	     {MARK_B, MARK("15", "0.z", "10.0.0.9")},
-	     false, false, "-row 5;+row a.z;-mark 15;+mark a.z;" BUMPED},
+	     false,
+	     false,
+	     "-row 5;+row a.z;-mark 15;+mark a.z;" BUMPED},
 	    /* another address of the same name */
 	    {{SOA, {"1", "a.z", "A", "10.0.0.8", 300, false}, ROW_B},
 	     {MARK("11", "a.z", "10.0.0.8"), MARK_B},
-	     false, false, "-row 1;+row a.z;-mark 11;+mark a.z;" BUMPED},
+	     false,
+	     false,
+	     "-row 1;+row a.z;-mark 11;+mark a.z;" BUMPED},
 	    /* somebody deleted ours: it comes again, its mark is still there */
 	    {{SOA, ROW_A}, {MARK_A, MARK_B}, false, false, "+row b.z;" BUMPED},
 	    /* somebody changed ours */
-	    {{SOA, ROW_A, {"2", "b.z", "A", "10.0.0.2", 5, false}}, {MARK_A, MARK_B}, false, false, "-row 2;+row b.z;" BUMPED},
-	    {{SOA, ROW_A, {"2", "b.z", "A", "10.0.0.2", 300, true}}, {MARK_A, MARK_B}, false, false, "-row 2;+row b.z;" BUMPED},
+	    {{SOA, ROW_A, {"2", "b.z", "A", "10.0.0.2", 5, false}},
+	     {MARK_A, MARK_B},
+	     false,
+	     false,
+	     "-row 2;+row b.z;" BUMPED},
+	    {{SOA, ROW_A, {"2", "b.z", "A", "10.0.0.2", 300, true}},
+	     {MARK_A, MARK_B},
+	     false,
+	     false,
+	     "-row 2;+row b.z;" BUMPED},
 	    /* twice */
-	    {{SOA, ROW_A, ROW_B, {"3", "b.z", "A", "10.0.0.2", 300, false}}, {MARK_A, MARK_B}, false, false, "-row 3;" BUMPED},
+	    {{SOA, ROW_A, ROW_B, {"3", "b.z", "A", "10.0.0.2", 300, false}},
+	     {MARK_A, MARK_B},
+	     false,
+	     false,
+	     "-row 3;" BUMPED},
 	    /* those of others: of another name, of ours, and one that says the same */
-	    {{SOA, ROW_A, ROW_B, {"3", "www.z", "A", "10.0.0.7", 60, false}, {"4", "b.z", "A", "10.0.0.7", 60, false}, {"5", "z", "MX", "10 m.z", 60, false}},
-	     {MARK_A, MARK_B}, false, false, "foreign;"},
+	    {{SOA,
+	      ROW_A,
+	      ROW_B,
+	      {"3", "www.z", "A", "10.0.0.7", 60, false},
+	      {"4", "b.z", "A", "10.0.0.7", 60, false},
+	      {"5", "z", "MX", "10 m.z", 60, false}},
+	     {MARK_A, MARK_B},
+	     false,
+	     false,
+	     "foreign;"},
 	    {{SOA, {"1", "a.z", "A", "10.0.0.1", 60, true}, ROW_B}, {MARK_B}, false, false, "foreign;"},
-	    {{SOA, ROW_B, {"3", "a.z", "CNAME", "b.z", 60, false}}, {MARK_B}, false, false,
+	    {{SOA, ROW_B, {"3", "a.z", "CNAME", "b.z", 60, false}},
+	     {MARK_B},
+	     false,
+	     false,
 	     "foreign;problem a.z gets no A record: it is an alias (CNAME) already;"},
 	    /* a row with nulls, as the schema allows it */
 	    {{SOA, ROW_A, ROW_B, {"3", NULL, NULL, NULL, 0, false}}, {MARK_A, MARK_B}, false, false, "foreign;"},
 	    /* an SOA that is none, missing, twice, or at its last serial */
-	    {{{"9", "z", "SOA", "ns.z root.z x 1 2 3 4", 86400, false}, ROW_A, ROW_B}, {MARK_A, MARK_B}, false, false,
+	    {{{"9", "z", "SOA", "ns.z root.z x 1 2 3 4", 86400, false}, ROW_A, ROW_B},
+	     {MARK_A, MARK_B},
+	     false,
+	     false,
 	     "soa 9 ns.z root.z 7 3600 900 1209600 300;"},
 	    {{ROW_A, ROW_B}, {MARK_A, MARK_B}, false, false, "soa new ns.z root.z 7 3600 900 1209600 300;"},
-	    {{{"9", "z", "SOA", "ns.z root.z 4294967295 1 2 3 4", 86400, false}, ROW_A}, {MARK_A, MARK_B}, false, false,
+	    {{{"9", "z", "SOA", "ns.z root.z 4294967295 1 2 3 4", 86400, false}, ROW_A},
+	     {MARK_A, MARK_B},
+	     false,
+	     false,
 	     "+row b.z;soa 9 ns.z root.z 1 1 2 3 4;"},
 	    /* its network is gone: ours go, and the zone when nothing of others is in it */
 	    {{SOA, ROW_A, ROW_B}, {MARK_A, MARK_B}, true, false, "-row 1;-row 2;-mark 11;-mark 12;"},
-	    {{SOA, ROW_A, {"3", "www.z", "A", "10.0.0.7", 60, false}}, {MARK_A}, true, false, "-row 1;-mark 11;" BUMPED "foreign;"},
+	    {{SOA, ROW_A, {"3", "www.z", "A", "10.0.0.7", 60, false}},
+	     {MARK_A},
+	     true,
+	     false,
+	     "-row 1;-mark 11;" BUMPED "foreign;"},
 	    /* a zone of the reference: what it wrote is ours from now on */
-	    {{SOA, ROW_A, {"5", "old.z", "A", "10.0.0.9", 600, false}, {"6", "z", "NS", "x", 1, false}, {"7", "z", "TXT", "t", 1, false}},
-	     {{0}}, false, true, "-row 5;-row 6;+row b.z;+mark a.z;+mark b.z;" BUMPED "foreign;"},
+	    {{SOA,
+	      ROW_A,
+	      {"5", "old.z", "A", "10.0.0.9", 600, false},
+	      {"6", "z", "NS", "x", 1, false},
+	      {"7", "z", "TXT", "t", 1, false}},
+	     {{0}},
+	     false,
+	     true,
+	     "-row 5;-row 6;+row b.z;+mark a.z;+mark b.z;" BUMPED "foreign;"},
 	};
 
 	(void)state;
@@ -265,7 +335,6 @@ static void only_the_difference_is_changed(void **state) {
 			fail_msg("case %zu: %s", i, text);
 	}
 }
-
 
 static void soa_serials_grow_by_one(void **state) {
 	static const struct {
