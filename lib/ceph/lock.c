@@ -130,11 +130,18 @@ int ceph_blocklist(struct ceph *ceph, const char *address, uint64_t seconds, cha
 	return r < 0 ? error_set(ret_error, r, "cannot blocklist %s: %s", address, ceph_strerror(r)) : 0;
 }
 
+/* Waiting for the map has no bound of its own, so the monitor is asked first whether it answers. */
 int ceph_wait_map(struct ceph *ceph, char **ret_error) {
 	struct connection *connection;
 	rados_t rados;
-	int r = connection_get(ceph, CEPH_WORK, &connection, &rados, ret_error);
+	int r = ceph_command(ceph,
+			     &(struct ceph_command){.use = CEPH_WORK,
+						    .target = CEPH_MON,
+						    .arguments = json_pack("{s:s}", "prefix", "osd stat")},
+			     NULL, ret_error);
 
+	if (r == 0)
+		r = connection_get(ceph, CEPH_WORK, &connection, &rados, ret_error);
 	if (r < 0)
 		return r;
 	r = rados_wait_for_latest_osdmap(rados);

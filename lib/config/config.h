@@ -60,6 +60,7 @@ struct config {
 	uint64_t fence_intervals;     /* keepalive intervals; 0: never fence */
 	uint64_t suicide_intervals;   /* keepalive intervals; 0: never */
 	uint64_t vm_shutdown_timeout; /* seconds; our own optional key, default 180 */
+	uint64_t osd_drain_timeout;   /* seconds; our own optional key, default one day */
 	enum config_fence_action successful_fence, failed_fence;
 	char *ipmi_host, *ipmi_user, *ipmi_pass; /* host: "<short>-lom.<domain>" when empty */
 	enum config_selector target_selector;

@@ -59,6 +59,7 @@ const struct key config_table[] = {
 	NUMBER("system.intervals.fence_intervals", "intervals", NULL, NULL, 0, SECONDS_PER_DAY, fence_intervals, "missed heartbeats after which a node counts as dead; 0: nothing is fenced"),
 	NUMBER("system.intervals.suicide_intervals", "intervals", NULL, NULL, 0, SECONDS_PER_DAY, suicide_intervals, "missed heartbeats after which this node resets itself; 0: never; not above fence_intervals"),
 	NUMBER("system.intervals.vm_shutdown_timeout", "seconds", "180", NULL, 1, SECONDS_PER_DAY, vm_shutdown_timeout, "time that a guest has to shut itself down before it is stopped by force"),
+	NUMBER("system.intervals.osd_drain_timeout", "seconds", "86400", NULL, 1, 30 * SECONDS_PER_DAY, osd_drain_timeout, "time that the data of an OSD that is being removed has to move to the others"),
 
 	KEY("system.fencing.actions.successful_fence", VALUE_ACTION, "", NULL, NULL, successful_fence, "what becomes of the machines of a node that was fenced"),
 	KEY("system.fencing.actions.failed_fence", VALUE_ACTION, "", NULL, NULL, failed_fence, "the same when fencing failed; migrate needs suicide_intervals above 0"),

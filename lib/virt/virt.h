@@ -113,6 +113,8 @@ int virt_submit(struct virt *virt, const struct virt_call *call);
  * root, no or several uuid or name elements, other values of them, NUL bytes, more than VIRT_XML_MAX. -EINVAL and a
  * printable sentence. Without it a VM could be started under another one's identity. */
 int virt_xml_check(const char *xml, size_t length, const char *uuid, const char *name, char **ret_error);
+/* The RBD volumes among its disks, as POOL/VOLUME, each once (volumes.c). -EINVAL when it is no XML. */
+int virt_xml_volumes(const char *xml, size_t length, struct strlist *ret);
 /* May this be a VM's name, and with that part of a file's name? 1 to 200 bytes of UTF-8, no '/', no control characters,
  * no dot first. */
 bool virt_name_is_valid(const char *name);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Storage commands, as clients write them into /cmd/ceph and /cmd/domains (data model, 8): what a text means, whose
+ * turn it is, what must be the case before it is carried out. Without I/O.
+ */
+#pragma once
+
+#include "base/base.h"
+
+enum storage_queue { STORAGE_CMD_CEPH, STORAGE_CMD_DOMAINS, STORAGE_QUEUE_COUNT };
+
+enum storage_verb {
+	STORAGE_OSD_ADD,
+	STORAGE_OSD_REMOVE,
+	STORAGE_OSD_IN,
+	STORAGE_OSD_OUT,
+	STORAGE_OSD_SET,
+	STORAGE_OSD_UNSET,
+	STORAGE_POOL_ADD,
+	STORAGE_POOL_REMOVE,
+	STORAGE_VOLUME_ADD,
+	STORAGE_VOLUME_CLONE,
+	STORAGE_VOLUME_RESIZE,
+	STORAGE_VOLUME_RENAME,
+	STORAGE_VOLUME_REMOVE,
+	STORAGE_SNAPSHOT_ADD,
+	STORAGE_SNAPSHOT_RENAME,
+	STORAGE_SNAPSHOT_REMOVE,
+	STORAGE_FLUSH_LOCKS,
+	STORAGE_VERB_COUNT
+};
+const char *storage_verb_name(enum storage_verb verb); /* "osd_add"... */
+
+#define STORAGE_COMMAND_MAX 1000u        /* bytes of a command; names are far shorter */
+#define STORAGE_NAME_MAX    200u         /* bytes of a pool's, volume's or snapshot's name */
+#define STORAGE_BYTES_MAX   (1ull << 60) /* of a volume: 1 EiB */
+
+struct storage_command {
+	enum storage_verb verb;
+	/* what the verb has; others are NULL or 0 */
+	char *node, *device;
+	double weight;
+	uint64_t osd;
+	char *flag;
+	char *pool, *volume, *snapshot;
+	char *name; /* the new name of a volume (a clone's with its prefix) or of a snapshot */
+	uint64_t pgs, copies, mincopies;
+	uint64_t bytes;
+	char *vm; /* uuid */
+};
+void storage_command_free(struct storage_command *command); /* frees what it holds */
+#define _cleanup_storage_command_ _cleanup_(storage_command_free)
+
+/* Is this text in a queue something to do: neither empty nor an answer ("success-...", "failure-...")? */
+bool storage_is_command(const char *text);
+/* "VERB ARGUMENT,ARGUMENT...", exactly one blank. -EINVAL and a sentence for everything else, -ENOMEM. */
+int storage_parse(enum storage_queue queue, const char *text, struct storage_command *ret, char **ret_error);
+
+/* ---- whose turn ---- */
+
+enum storage_place {
+	STORAGE_ON_PRIMARY, /* the primary coordinator */
+	STORAGE_ON_NODE,    /* the node that the command names */
+	STORAGE_ON_OWNER,   /* the node that the OSD belongs to */
+};
+enum storage_place storage_place(enum storage_verb verb);
+enum storage_turn {
+	STORAGE_OTHERS, /* another node's, or nobody's */
+	STORAGE_MINE,
+	STORAGE_REFUSE, /* nobody will do it: the primary answers with failure at once */
+};
+struct storage_turn_view {
+	bool primary;    /* this node is */
+	bool understood; /* storage_parse() made sense of it */
+	enum storage_place place;
+	bool here; /* the node that it is for is this one */
+	bool runs; /* that node is in daemonstate `run` */
+};
+enum storage_turn storage_turn(const struct storage_turn_view *view);
+
+/* ---- what must be the case ---- */
+
+struct storage_facts { /* as the keys have it */
+	bool pool, volume, snapshot;
+	bool name;       /* something has the new name */
+	bool osd;        /* osd_add: an OSD of that node has the device; else: the OSD is known */
+	bool vm, vm_off; /* known; neither runs nor is about to */
+};
+/* 0, or -ENOENT, -EEXIST, -EBUSY and a sentence. */
+int storage_check(const struct storage_command *command, const struct storage_facts *facts, char **ret_error);
