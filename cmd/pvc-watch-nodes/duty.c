@@ -1,22 +1,35 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * This node's domainstate. The word in ZooKeeper is all there is: an unflush that was interrupted, by kill -9 or a lost
- * session, is begun anew because the word is still there, and finds the VMs that it has started already without their
- * flag.
+ * This node's domainstate. The word in ZooKeeper is all there is: a tour that was interrupted, by kill -9 or a reboot,
+ * is begun anew because the word is still there, and finds what was done. Another word ends a tour at once, without
+ * waiting for the VMs that are on their way (D42).
  */
 #include "log/log.h"
-#include "watcher.h"
+#include "tour.h"
 
 struct duty {
 	struct watcher *watcher;
 	struct store_watch *watch;
 	bool seen;
 	char *word; /* domainstate as seen last, or NULL */
-	struct unflush *running;
+	struct tour *tour;
 	sd_event_source *retry;
 };
 
 static void evaluate(struct duty *duty);
+
+static const struct tour_kind *kind_of(const struct duty *duty) {
+	switch (node_duty(duty->word)) {
+	case NODE_DUTY_FLUSH:
+		return &flush_kind;
+	case NODE_DUTY_UNFLUSH:
+		return &unflush_kind;
+	case NODE_DUTY_NONE:
+	case NODE_DUTY_UNCLEAR:
+		break;
+	}
+	return NULL;
+}
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 	(void)source;
@@ -32,44 +45,63 @@ static void try_later(struct duty *duty) {
 		log_error("cannot set a timer: %s", strerror(-r));
 }
 
-static void finished(struct watcher *watcher, int result, const struct unflush_report *report) {
+static void report(const struct tour *tour, int result) {
+	const char *node = tour->watcher->config->node;
+	_cleanup_free_ char *summary = progress_summary(&tour->progress);
+	bool clean = progress_counted(&tour->progress, PROGRESS_STAYED) == 0 &&
+		     progress_counted(&tour->progress, PROGRESS_FAILED) == 0;
+	const char *text = summary ? summary : "";
+
+	if (result == -ECANCELED)
+		log_info("%s node %s was taken back: %s; what is on its way goes on",
+			 tour->kind->asked == DOMAINS_FLUSH ? "draining" : "making ready", node, text);
+	else if (result < 0)
+		log_warning("%s node %s was interrupted: %s; it goes on",
+			    tour->kind->asked == DOMAINS_FLUSH ? "draining" : "making ready", node, strerror(-result));
+	else if (clean)
+		log_ok("node %s is %s: %s", node, domain_state_name(tour->kind->reached), text);
+	else
+		log_warning("node %s is %s, but not with all VMs: %s (see above)", node,
+			    domain_state_name(tour->kind->reached), text);
+}
+
+static void finished(struct watcher *watcher, int result) {
 	struct duty *duty = watcher->duty;
 
-	unflush_free(duty->running);
-	duty->running = NULL;
-	if (watcher->stopping)
-		return;
-	if (report->away > 0)
-		log_warning(
-		    "%u VMs that were moved away from here stay where they are: move them back with 'vm unmigrate'",
-		    report->away);
-	if (result == 0) {
-		log_ok("node %s is ready: %u VMs were set to start%s", watcher->config->node, report->started,
-		       report->failed ? ", some could not be (see above)" : "");
-		return;
+	const struct tour_kind *kind = duty->tour->kind;
+
+	report(duty->tour, result);
+	tour_free(duty->tour);
+	duty->tour = NULL;
+	if (result == 0) { /* what it wrote; the watch tells it in a moment, or what somebody wrote after that */
+		free(duty->word);
+		duty->word = strdup(domain_state_name(kind->reached));
 	}
-	if (result == -ECANCELED) {
-		log_info("making node %s ready was taken back after %u VMs", watcher->config->node, report->started);
-	} else if (store_is_connected(watcher->store)) {
-		log_warning("making node %s ready was interrupted: %s; it goes on", watcher->config->node,
-			    strerror(-result));
+	if (result < 0 && kind_of(duty) == kind) /* the watch is late, or the cluster is away */
 		try_later(duty);
-		return;
-	}
-	evaluate(duty); /* without a connection its first read waits for one */
+	else
+		evaluate(duty);
 }
 
 static void evaluate(struct duty *duty) {
 	struct watcher *watcher = duty->watcher;
+	const struct tour_kind *kind = kind_of(duty);
 	int r;
 
-	if (watcher->stopping || duty->running ||
-	    node_duty(duty->word) != NODE_DUTY_UNFLUSH) /* its end comes back here */
+	if (watcher->stopping)
 		return;
-	log_info("node %s is being made ready", watcher->config->node);
-	r = unflush_start(watcher, finished, &duty->running);
+	if (duty->tour) { /* its end comes back here */
+		if (duty->tour->kind != kind)
+			tour_stop(duty->tour, -ECANCELED);
+		return;
+	}
+	if (!kind || !roster_is_known(watcher)) /* where VMs may go is known when the nodes are */
+		return;
+	log_info(kind == &flush_kind ? "node %s is being drained" : "node %s is being made ready",
+		 watcher->config->node);
+	r = tour_start(watcher, kind, finished, &duty->tour);
 	if (r < 0) {
-		log_error("cannot begin to make node %s ready: %s", watcher->config->node, strerror(-r));
+		log_error("cannot begin: %s", strerror(-r));
 		try_later(duty);
 	}
 }
@@ -78,23 +110,12 @@ static void say(const struct duty *duty) {
 	_cleanup_free_ char *clean = shown(duty->word);
 	const char *node = duty->watcher->config->node;
 
-	switch (node_duty(duty->word)) {
-	case NODE_DUTY_NONE:
-	case NODE_DUTY_UNFLUSH:
-		break;
-	case NODE_DUTY_FLUSH:
-		log_warning(
-		    "node %s is asked to move its VMs away (domainstate flush), which this version does not do: "
-		    "stop or migrate its VMs yourself, or take it back with 'pvcctl node ready %s'",
-		    node, node);
-		break;
-	case NODE_DUTY_UNCLEAR:
-		if (!duty->word)
-			log_warning("node %s has no domainstate: it is not registered; run pvc-register", node);
-		else
-			log_warning("node %s: domainstate '%s' is no known word: left alone", node, SHOWN(clean));
-		break;
-	}
+	if (node_duty(duty->word) != NODE_DUTY_UNCLEAR)
+		return;
+	if (!duty->word)
+		log_warning("node %s has no domainstate: it is not registered; run pvc-register", node);
+	else
+		log_warning("node %s: domainstate '%s' is no known word: left alone", node, SHOWN(clean));
 }
 
 static void changed(struct store *store, const struct store_value *value, void *userdata) {
@@ -137,7 +158,7 @@ void duty_stop(struct watcher *watcher) {
 
 	if (!duty)
 		return;
-	unflush_free(duty->running);
+	tour_free(duty->tour);
 	(void)sd_event_source_disable_unref(duty->retry); /* returns NULL */
 	free(duty->word);
 	free(duty);

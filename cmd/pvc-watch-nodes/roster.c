@@ -145,6 +145,7 @@ static void list_changed(struct store *store, const struct strlist *children, vo
 	roster->count = count;
 	roster->listed = true;
 	part_seen(roster, &roster->seen_list);
+	duty_compare(roster->watcher); /* it waits for the nodes */
 }
 
 static void maintenance_changed(struct store *store, const struct store_value *value, void *userdata) {
@@ -164,6 +165,19 @@ static void maintenance_changed(struct store *store, const struct store_value *v
 		log_info("maintenance mode is %s", was_on ? "off" : "on");
 	roster->mode = mode;
 	part_seen(roster, &roster->seen_maintenance);
+}
+
+int roster_names(const struct watcher *watcher, struct strlist *ret) {
+	const struct roster *roster = watcher->roster;
+	int r = 0;
+
+	for (size_t i = 0; i < roster->count && r >= 0; i++)
+		r = strlist_add(ret, roster->nodes[i]->name);
+	return r;
+}
+
+bool roster_is_known(const struct watcher *watcher) {
+	return watcher->roster && watcher->roster->listed;
 }
 
 int roster_start(struct watcher *watcher) {

@@ -1,254 +1,91 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Making this node ready: every VM of the cluster is looked at, CHUNK at a time; those that are to start are written
- * one after the other, each in one transaction that also checks that domainstate is still `unflush`; at the end
- * domainstate becomes `ready` by compare-and-set. Nothing is remembered between runs.
+ * Making this node ready: VMs that were shut down when it was drained start again, and those that have their home here
+ * come back, in one transaction each, which also holds that this node is still to be made ready.
  */
 #include "log/log.h"
-#include "watcher.h"
+#include "tour.h"
 
-#define CHUNK 64 /* VMs whose keys are read at the same time: 4 reads each */
-
-enum { STATE, NODE, LASTNODE, AUTOSTART, VM_KEYS };
-static const char *const vm_keys[VM_KEYS] = {"state", "node", "lastnode", "node_autostart"};
-
-struct unflush {
-	struct watcher *watcher;
-	unflush_done_fn done;
-	struct strlist vms;
-	size_t next;        /* first VM that was not looked at */
-	struct strlist due; /* of the present chunk: to be started */
-	size_t due_next;
-	enum unflush_action decided; /* what the last compute found */
-	struct unflush_report report;
-};
-
-static void next_step(struct unflush *unflush);
-
-static void end(struct unflush *unflush, int result) {
-	struct unflush_report report = unflush->report; /* done() frees us */
-
-	unflush->done(unflush->watcher, result, &report);
+static enum tour_concern concerns(const struct tour *tour, const struct drain_vm *vm) {
+	return unflush_decide(vm, tour->watcher->config->node) == UNFLUSH_LEAVE ? CONCERN_NONE : CONCERN_WORK;
 }
 
-/* Errors that may concern one VM alone must not keep the others from starting; all others end this run. */
-static bool is_about_the_key(int result) {
-	return result == -ESTALE || result == -EFBIG || result == -EIO || result == -EINVAL;
-}
-
-static struct drain_vm vm_of(const struct store_value *values) {
-	return (struct drain_vm){
-	    .state = value_text(&values[STATE]),
-	    .node = value_text(&values[NODE]),
-	    .lastnode = value_text(&values[LASTNODE]),
-	    .node_autostart = value_text(&values[AUTOSTART]),
-	};
-}
-
-/* ---- one VM ---- */
-
-static int start_compute(const struct store_value *values, size_t count, struct store_txn *txn, void *userdata) {
-	struct unflush *unflush = userdata;
-	const struct store_value *mine = &values[VM_KEYS];
-	struct drain_vm vm = vm_of(values);
-	_cleanup_free_ char *path = NULL;
-	const char *texts[VM_KEYS] = {
-	    [STATE] = vm_state_name(VM_START),
-	    [NODE] = unflush->watcher->config->node,
-	    [LASTNODE] = "",
-	    [AUTOSTART] = "False",
+static void put(struct trip *trip, const struct store_value *vm, struct store_txn *txn, enum vm_state state) {
+	const struct {
+		const char *key, *text;
+		const struct store_value *seen;
+	} keys[] = {
+	    {"state", state == VM_STATE_UNKNOWN ? value_text(&vm[TOUR_STATE]) : vm_state_name(state), &vm[TOUR_STATE]},
+	    {"node", trip->tour->watcher->config->node, &vm[TOUR_NODE]},
+	    {"lastnode", "", &vm[TOUR_LASTNODE]},
+	    {"node_autostart", "False", &vm[TOUR_AUTOSTART]},
 	};
 
-	(void)count;
-	if (node_duty(value_text(mine)) != NODE_DUTY_UNFLUSH)
-		return -ECANCELED;
-	unflush->decided = unflush_decide(&vm, unflush->watcher->config->node);
-	if (unflush->decided != UNFLUSH_START)
+	for (size_t i = 0; i < ARRAY_SIZE(keys) - (state != VM_START); i++) { /* the flag is for those that start */
+		_cleanup_free_ char *path = store_path(STORE_DOMAINS, trip->uuid, keys[i].key, (char *)NULL);
+
+		/* store_commit() reports a failed allocation */
+		(void)store_txn_put(txn, path ? path : "", keys[i].seen, keys[i].text);
+	}
+}
+
+static int stay(struct trip *trip, const struct drain_vm *vm, const char *why) {
+	trip->over = true;
+	trip_answer(trip, true, PROGRESS_STAYED, vm->node, why);
+	return 1;
+}
+
+static int fetch(struct trip *trip, const struct store_value *values, const struct store_value *nodes,
+		 const struct drain_vm *vm, struct store_txn *txn) {
+	const char *me = trip->tour->watcher->config->node, *reason = value_text(&values[TOUR_REASON]);
+
+	if (trip->sent) /* it is where it was */
+		return stay(trip, vm, str_is_absent(reason) ? "it could not be moved" : reason);
+	if (!targets_runs(trip, nodes, vm->node))
+		return stay(trip, vm, "that node does not run");
+	if (trip_aim(trip, me) < 0)
+		return -ENOMEM;
+	trip_answer(trip, false, PROGRESS_MOVING, me, NULL);
+	put(trip, values, txn, VM_MIGRATE);
+	return 0;
+}
+
+static int decide(struct trip *trip, const struct store_value *values, const struct store_value *nodes,
+		  struct store_txn *txn) {
+	const char *me = trip->tour->watcher->config->node;
+	struct drain_vm vm = tour_vm(trip->tour, trip->uuid, values);
+	_cleanup_free_ char *why = NULL;
+
+	switch (unflush_decide(&vm, me)) {
+	case UNFLUSH_START:
+		put(trip, values, txn, VM_START);
+		trip_answer(trip, true, PROGRESS_STARTED, me, NULL);
+		return 0;
+	case UNFLUSH_FETCH:
+		return fetch(trip, values, nodes, &vm, txn);
+	case UNFLUSH_ASSIGN:
+		put(trip, values, txn, VM_STATE_UNKNOWN);
+		trip_answer(trip, true, PROGRESS_ASSIGNED, me, NULL);
+		return 0;
+	case UNFLUSH_AWAIT:
+		trip_answer(trip, false, PROGRESS_MOVING, vm.node, NULL);
 		return 1;
-	path = str_printf("%s/domainstate", unflush->watcher->path);
-	if (!path)
-		return -ENOMEM;
-	(void)store_txn_check(txn, path, mine->stat.version); /* store_commit() reports a failed allocation */
-	for (int i = 0; i < VM_KEYS; i++) {
-		_cleanup_free_ char *key =
-		    store_path(STORE_DOMAINS, unflush->due.items[unflush->due_next], vm_keys[i], (char *)NULL);
-
-		if (!key)
-			return -ENOMEM;
-		(void)store_txn_put(txn, key, &values[i], texts[i]);
+	case UNFLUSH_STAY:
+		why = str_printf("its state is '%s'", vm.state);
+		return stay(trip, &vm, why);
+	case UNFLUSH_LEAVE:
+	case UNFLUSH_ACTION_COUNT:
+		break;
 	}
-	return 0;
+	if (!trip->sent && !trip->follow) /* others took care of it meanwhile */
+		trip_discount(trip);
+	trip_answer_rest(trip, &vm, value_text(&values[TOUR_REASON]));
+	return 1;
 }
 
-static void started(struct store *store, int result, void *userdata) {
-	struct unflush *unflush = userdata;
-	_cleanup_free_ char *vm = shown(unflush->due.items[unflush->due_next]);
-
-	(void)store;
-	if (result == 0) {
-		log_info("VM %s is set to start on this node", SHOWN(vm));
-		unflush->report.started++;
-	} else if (is_about_the_key(result)) {
-		log_error("VM %s cannot be set to start: %s; start it by hand", SHOWN(vm), strerror(-result));
-		unflush->report.failed++;
-	} else if (result < 0) {
-		end(unflush, result);
-		return;
-	}
-	unflush->due_next++;
-	next_step(unflush);
-}
-
-static int start_vm(struct unflush *unflush) {
-	const char *uuid = unflush->due.items[unflush->due_next];
-	_cleanup_strlist_ struct strlist paths = {0};
-	int r = 0;
-
-	for (int i = 0; i < VM_KEYS && r >= 0; i++)
-		r = strlist_take(&paths, store_path(STORE_DOMAINS, uuid, vm_keys[i], (char *)NULL));
-	if (r >= 0)
-		r = strlist_addf(&paths, "%s/domainstate", unflush->watcher->path);
-	if (r < 0)
-		return r;
-	return store_update(unflush->watcher->store, (const char *const *)paths.items, paths.count, start_compute,
-			    started, unflush);
-}
-
-/* ---- a chunk ---- */
-
-static void chunk_read(struct store *store, int result, const struct store_value *values, size_t count,
-		       void *userdata) {
-	struct unflush *unflush = userdata;
-	size_t first = unflush->next;
-
-	(void)store;
-	for (size_t i = 0; result >= 0 && (i + 1) * VM_KEYS <= count; i++, unflush->next++) {
-		struct drain_vm vm = vm_of(&values[i * VM_KEYS]);
-		const char *uuid = unflush->vms.items[first + i];
-		_cleanup_free_ char *clean = shown(uuid), *node = shown(vm.node);
-
-		switch (unflush_decide(&vm, unflush->watcher->config->node)) {
-		case UNFLUSH_START:
-			result = strlist_add(&unflush->due, uuid);
-			break;
-		case UNFLUSH_ASSIGN:
-		case UNFLUSH_AWAIT:
-		case UNFLUSH_STAY:
-		case UNFLUSH_FETCH: /* migrations are asked for here, once this node can receive them */
-			log_info("VM %s has its home here and stays on node %s", SHOWN(clean), SHOWN(node));
-			unflush->report.away++;
-			break;
-		case UNFLUSH_LEAVE:
-		case UNFLUSH_ACTION_COUNT:
-			break;
-		}
-	}
-	if (result < 0)
-		end(unflush, result);
-	else
-		next_step(unflush);
-}
-
-static int read_chunk(struct unflush *unflush) {
-	_cleanup_strlist_ struct strlist paths = {0};
-	int r = 0;
-
-	strlist_free(&unflush->due);
-	unflush->due_next = 0;
-	for (size_t i = unflush->next; i < unflush->vms.count && i < unflush->next + CHUNK; i++)
-		for (int k = 0; k < VM_KEYS && r >= 0; k++)
-			r = strlist_take(&paths,
-					 store_path(STORE_DOMAINS, unflush->vms.items[i], vm_keys[k], (char *)NULL));
-	if (r < 0)
-		return r;
-	return store_get_many(unflush->watcher->store, (const char *const *)paths.items, paths.count, chunk_read,
-			      unflush);
-}
-
-/* ---- the end ---- */
-
-static int ready_compute(const struct store_value *values, size_t count, struct store_txn *txn, void *userdata) {
-	struct unflush *unflush = userdata;
-	_cleanup_free_ char *path = str_printf("%s/domainstate", unflush->watcher->path);
-
-	(void)count;
-	if (node_duty(value_text(values)) != NODE_DUTY_UNFLUSH)
-		return -ECANCELED;
-	return path ? store_txn_put(txn, path, values, domain_state_name(DOMAINS_READY)) : -ENOMEM;
-}
-
-static void ready_written(struct store *store, int result, void *userdata) {
-	(void)store;
-	end(userdata, result);
-}
-
-static int write_ready(struct unflush *unflush) {
-	_cleanup_free_ char *path = str_printf("%s/domainstate", unflush->watcher->path);
-	const char *paths[] = {path};
-
-	if (!path)
-		return -ENOMEM;
-	return store_update(unflush->watcher->store, paths, 1, ready_compute, ready_written, unflush);
-}
-
-static void next_step(struct unflush *unflush) {
-	int r;
-
-	if (unflush->due_next < unflush->due.count)
-		r = start_vm(unflush);
-	else if (unflush->next < unflush->vms.count)
-		r = read_chunk(unflush);
-	else
-		r = write_ready(unflush);
-	if (r < 0)
-		end(unflush, r);
-}
-
-static void listed(struct store *store, int result, const struct strlist *children, void *userdata) {
-	struct unflush *unflush = userdata;
-
-	(void)store;
-	if (result == -ENOENT) /* no VM was ever defined */
-		result = 0;
-	for (size_t i = 0; result >= 0 && children && i < children->count; i++)
-		result = strlist_add(&unflush->vms, children->items[i]);
-	if (result < 0)
-		end(unflush, result);
-	else
-		next_step(unflush);
-}
-
-/* The server may lag behind the one that the client wrote to: it catches up first. */
-static void synced(struct store *store, int result, void *userdata) {
-	struct unflush *unflush = userdata;
-
-	if (result >= 0)
-		result = store_list(store, store_base(STORE_DOMAINS), listed, unflush);
-	if (result < 0)
-		end(unflush, result);
-}
-
-int unflush_start(struct watcher *watcher, unflush_done_fn done, struct unflush **ret) {
-	struct unflush *unflush = calloc(1, sizeof(*unflush));
-	int r;
-
-	if (!unflush)
-		return -ENOMEM;
-	unflush->watcher = watcher;
-	unflush->done = done;
-	r = store_sync(watcher->store, store_base(STORE_DOMAINS), synced, unflush);
-	if (r < 0) {
-		free(unflush);
-		return r;
-	}
-	*ret = unflush;
-	return 0;
-}
-
-void unflush_free(struct unflush *unflush) {
-	if (!unflush)
-		return;
-	strlist_free(&unflush->vms);
-	strlist_free(&unflush->due);
-	free(unflush);
-}
+const struct tour_kind unflush_kind = {
+    .asked = DOMAINS_UNFLUSH,
+    .reached = DOMAINS_READY,
+    .concerns = concerns,
+    .decide = decide,
+};

@@ -4,8 +4,7 @@
  *
  * Each part keeps what it saw last and is told again after every new session, when it compares everything (D21):
  *   roster.c   all nodes and their daemonstate, and /maintenance: seen and logged, nothing is written
- *   duty.c     this node's domainstate: unflush
- *   unflush.c  the work of one unflush
+ *   duty.c     this node's domainstate: flush and unflush, each a tour (tour.h)
  *   role.c     the primary role: /primary_node, its lease, and what is next; lease.c writes
  *   primary.c  pvc-primary.target: runs under the lease
  */
@@ -49,10 +48,12 @@ char *shown(const char *text);
 
 int roster_start(struct watcher *watcher);
 void roster_stop(struct watcher *watcher);
+bool roster_is_known(const struct watcher *watcher);
+int roster_names(const struct watcher *watcher, struct strlist *ret); /* all nodes, sorted */
 
 int duty_start(struct watcher *watcher);
 void duty_stop(struct watcher *watcher);
-void duty_compare(struct watcher *watcher); /* a new session */
+void duty_compare(struct watcher *watcher); /* a new session, or the nodes are known now */
 
 int role_start(struct watcher *watcher);
 void role_stop(struct watcher *watcher);
@@ -64,17 +65,3 @@ int primary_start(struct watcher *watcher);
 void primary_stop(struct watcher *watcher);
 void primary_want(struct watcher *watcher, bool runs); /* told again and again; acts when it differs */
 enum primary_services primary_services(const struct watcher *watcher);
-
-/* ---- unflush.c ---- */
-
-struct unflush;
-struct unflush_report {
-	unsigned started; /* VMs that were set to `start` by this run */
-	unsigned failed;  /* VMs that could not be written: named in the log, they keep their flag */
-	unsigned away;    /* VMs that have their home here and stay where they are */
-};
-/* result 0: domainstate is `ready` now; -ECANCELED: it is no longer `unflush`; else -errno: begin anew. Called once,
- * never from inside unflush_start(). */
-typedef void (*unflush_done_fn)(struct watcher *watcher, int result, const struct unflush_report *report);
-int unflush_start(struct watcher *watcher, unflush_done_fn done, struct unflush **ret);
-void unflush_free(struct unflush *unflush); /* after store_close() only: its answers must have come */

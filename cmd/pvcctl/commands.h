@@ -17,6 +17,7 @@ enum command_option {
 	OPT_USED = 1 << 9,
 	OPT_ORDER = 1 << 10,
 	OPT_HOSTNAME = 1 << 11,
+	OPT_UNMOVABLE = 1 << 12,
 };
 #define OPTIONS_MAX 40
 

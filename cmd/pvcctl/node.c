@@ -39,6 +39,36 @@ static char *keepalive_text(const struct fetched *value) {
 	return strdup(text);
 }
 
+/* How a drain stands or ended; null when the node never had one. */
+static json_t *drain_json(const struct fetched *value) {
+	_cleanup_progress_ struct progress p = {0};
+	json_t *vms;
+
+	if (!value->exists || progress_parse(value->data, &p) < 0)
+		return json_null();
+	vms = json_array();
+	for (size_t i = 0; vms && i < p.count; i++)
+		(void)json_array_append_new(vms, /* fails only without memory */
+					    json_pack("{s:o, s:o, s:o, s:o, s:o}", "uuid", json_text(p.vms[i].uuid),
+						      "name", json_text(p.vms[i].name), "outcome",
+						      json_text(progress_word_name(p.vms[i].word)), "node",
+						      json_text(p.vms[i].node), "note", json_text(p.vms[i].note)));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "asked", json_text(domain_state_name(p.asked)), "phase",
+			 json_text(progress_phase_name(p.phase)), "total", json_integer((json_int_t)p.total), "ended",
+			 json_integer((json_int_t)progress_ended(&p)), "vms", vms);
+}
+
+static char *drain_text(const struct fetched *value) {
+	_cleanup_progress_ struct progress p = {0};
+	_cleanup_free_ char *summary = NULL;
+
+	if (!value->exists || progress_parse(value->data, &p) < 0)
+		return NULL;
+	summary = progress_summary(&p);
+	return summary ? str_printf("%s %s, %s", domain_state_name(p.asked), progress_phase_name(p.phase), summary)
+		       : NULL;
+}
+
 static json_t *load_json(const struct fetched *value) {
 	double load = select_load(value->data);
 
@@ -53,7 +83,7 @@ static json_t *node_json(const struct nodes *n, size_t i) {
 	if (static_data_read(node_value(n, i, NODE_STATIC), &s) >= 0 &&
 	    strlist_split(&running, node_value(n, i, NODE_RUNNING)->data, " ") >= 0)
 		json = json_pack(
-		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o, "
+		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o, "
 		    "s:o}}",
 		    "name", json_text(n->names.items[i]), "mode", json_text(node_value(n, i, NODE_MODE)->data),
 		    "daemon_state", json_text(node_value(n, i, NODE_DAEMON)->data), "coordinator_state",
@@ -62,8 +92,8 @@ static json_t *node_json(const struct nodes *n, size_t i) {
 		    json_text(s.os), "arch", json_text(s.arch), "load", load_json(node_value(n, i, NODE_LOAD)),
 		    "domains_count", json_number(fetched_number(node_value(n, i, NODE_VMS))), "running_domains",
 		    json_list(&running), "keepalive", json_number(fetched_number(node_value(n, i, NODE_KEEPALIVE))),
-		    "vcpu", "total", json_number(s.cpus), "allocated",
-		    json_number(fetched_number(node_value(n, i, NODE_VCPUALLOC))), "memory", "total",
+		    "drain", drain_json(node_value(n, i, NODE_DRAIN)), "vcpu", "total", json_number(s.cpus),
+		    "allocated", json_number(fetched_number(node_value(n, i, NODE_VCPUALLOC))), "memory", "total",
 		    json_number(fetched_number(node_value(n, i, NODE_MEMTOTAL))), "used",
 		    json_number(fetched_number(node_value(n, i, NODE_MEMUSED))), "free",
 		    json_number(fetched_number(node_value(n, i, NODE_MEMFREE))), "allocated",
@@ -115,6 +145,7 @@ int node_list(struct ctl *ctl) {
 
 static void print_node(const struct nodes *n) {
 	_cleanup_free_ char *keepalive = keepalive_text(node_value(n, 0, NODE_KEEPALIVE));
+	_cleanup_free_ char *drain = drain_text(node_value(n, 0, NODE_DRAIN));
 	struct static_data s;
 
 	(void)static_data_read(node_value(n, 0, NODE_STATIC), &s); /* without memory the fields show "-" */
@@ -123,6 +154,7 @@ static void print_node(const struct nodes *n) {
 	print_field("Daemon:", node_value(n, 0, NODE_DAEMON)->data);
 	print_field("Coordinator:", node_value(n, 0, NODE_ROUTER)->data);
 	print_field("Domain:", node_value(n, 0, NODE_DOMAIN)->data);
+	print_field("Last drain:", drain);
 	print_field("Last keepalive:", keepalive);
 	print_field("Kernel:", s.kernel);
 	print_field("System:", s.os);

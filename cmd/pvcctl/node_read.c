@@ -17,6 +17,7 @@ static const char *const keys[NODE_KEY_COUNT] = {
     [NODE_VMS] = "domainscount",
     [NODE_RUNNING] = "runningdomains",
     [NODE_KEEPALIVE] = "keepalive",
+    [NODE_DRAIN] = "drain",
 };
 
 bool is_key_name(const char *text) {
@@ -53,6 +54,30 @@ int nodes_read(struct ctl *ctl, const char *only, struct nodes *ret) {
 	}
 	*ret = nodes;
 	return 0;
+}
+
+static int64_t figure(const struct nodes *nodes, size_t i, enum node_key key) {
+	int64_t number = fetched_number(node_value(nodes, i, key));
+
+	return number < 0 ? SELECT_UNKNOWN : number;
+}
+
+struct select_node *node_candidates(const struct nodes *nodes) {
+	struct select_node *candidates = calloc(nodes->names.count + 1, sizeof(*candidates));
+
+	for (size_t i = 0; candidates && i < nodes->names.count; i++)
+		candidates[i] = (struct select_node){
+		    .name = nodes->names.items[i],
+		    .daemon_state = daemon_state_parse(node_value(nodes, i, NODE_DAEMON)->data),
+		    .domain_state = domain_state_parse(node_value(nodes, i, NODE_DOMAIN)->data),
+		    .memused = figure(nodes, i, NODE_MEMUSED),
+		    .memfree = figure(nodes, i, NODE_MEMFREE),
+		    .memalloc = figure(nodes, i, NODE_MEMALLOC),
+		    .vcpualloc = figure(nodes, i, NODE_VCPUALLOC),
+		    .domainscount = figure(nodes, i, NODE_VMS),
+		    .cpuload = select_load(node_value(nodes, i, NODE_LOAD)->data),
+		};
+	return candidates;
 }
 
 bool node_reports_vm(const char *runningdomains, const char *uuid) {

@@ -58,13 +58,14 @@ int cluster_status(struct ctl *ctl);      /* status.c */
 int cluster_maintenance(struct ctl *ctl); /* maintenance.c */
 int node_list(struct ctl *ctl);           /* node.c */
 int node_info(struct ctl *ctl);
-int node_ready(struct ctl *ctl); /* node_ready.c */
-int vm_define(struct ctl *ctl);  /* vm_define.c */
-int vm_list(struct ctl *ctl);    /* vm_list.c */
-int vm_info(struct ctl *ctl);    /* vm_info.c */
-int vm_dump(struct ctl *ctl);    /* vm_log.c */
-int vm_log(struct ctl *ctl);     /* vm_log.c */
-int vm_start(struct ctl *ctl);   /* vm_state.c */
+int node_ready(struct ctl *ctl); /* node_duty.c */
+int node_flush(struct ctl *ctl);
+int vm_define(struct ctl *ctl); /* vm_define.c */
+int vm_list(struct ctl *ctl);   /* vm_list.c */
+int vm_info(struct ctl *ctl);   /* vm_info.c */
+int vm_dump(struct ctl *ctl);   /* vm_log.c */
+int vm_log(struct ctl *ctl);    /* vm_log.c */
+int vm_start(struct ctl *ctl);  /* vm_state.c */
 int vm_stop(struct ctl *ctl);
 int vm_shutdown(struct ctl *ctl);
 int vm_restart(struct ctl *ctl);
@@ -176,6 +177,7 @@ enum node_key {
 	NODE_VMS,
 	NODE_RUNNING,
 	NODE_KEEPALIVE,
+	NODE_DRAIN, /* our own key: how far a drain is, or how it ended (cluster.h) */
 	NODE_KEY_COUNT
 };
 struct nodes {
@@ -186,8 +188,15 @@ void nodes_free(struct nodes *nodes);
 #define _cleanup_nodes_ _cleanup_(nodes_free)
 int nodes_read(struct ctl *ctl, const char *only, struct nodes *ret); /* `only` one node, or NULL; -ENOENT */
 const struct fetched *node_value(const struct nodes *nodes, size_t index, enum node_key key);
+/* All of them as select_target() wants them, in their order; the names are borrowed. NULL without memory. */
+struct select_node *node_candidates(const struct nodes *nodes);
 /* Is the VM among the running ones that the node reports? */
 bool node_reports_vm(const char *runningdomains, const char *uuid);
+
+/* ---- VMs that a drain would shut down (node_unmovable.c) ---- */
+
+/* The names of the VMs of a node that no other node can take as things are. */
+int unmovable_vms(struct ctl *ctl, const struct nodes *nodes, const char *node, struct strlist *ret);
 
 /* ---- VMs (vm_read.c) ---- */
 

@@ -71,32 +71,14 @@ static int check_limit(const struct nodes *nodes, const struct definition *d, co
 	return EXIT_OK;
 }
 
-static int64_t figure(const struct nodes *nodes, size_t i, enum node_key key) {
-	int64_t number = fetched_number(node_value(nodes, i, key));
-
-	return number < 0 ? SELECT_UNKNOWN : number;
-}
-
 static int select_node(const struct nodes *nodes, const struct definition *d, char **ret) {
-	_cleanup_free_ struct select_node *candidates = calloc(nodes->names.count + 1, sizeof(*candidates));
+	_cleanup_free_ struct select_node *candidates = node_candidates(nodes);
 	struct select_request request = {.limit = &d->limit, .by = select_by_parse(d->selector)};
 	_cleanup_free_ char *error = NULL;
 	int r;
 
 	if (!candidates)
 		return failed(-ENOMEM, "out of memory");
-	for (size_t i = 0; i < nodes->names.count; i++)
-		candidates[i] = (struct select_node){
-		    .name = nodes->names.items[i],
-		    .daemon_state = daemon_state_parse(node_value(nodes, i, NODE_DAEMON)->data),
-		    .domain_state = domain_state_parse(node_value(nodes, i, NODE_DOMAIN)->data),
-		    .memused = figure(nodes, i, NODE_MEMUSED),
-		    .memfree = figure(nodes, i, NODE_MEMFREE),
-		    .memalloc = figure(nodes, i, NODE_MEMALLOC),
-		    .vcpualloc = figure(nodes, i, NODE_VCPUALLOC),
-		    .domainscount = figure(nodes, i, NODE_VMS),
-		    .cpuload = select_load(node_value(nodes, i, NODE_LOAD)->data),
-		};
 	r = select_target(candidates, nodes->names.count, &request, &error);
 	if (r < 0)
 		return failed_with(EXIT_FAILED, "cannot choose a node: %s; --node names one",

@@ -240,7 +240,7 @@ enum unflush_action {
 enum unflush_action unflush_decide(const struct drain_vm *vm, const char *me);
 
 /* What the state says of a VM that was sent on its way. */
-enum trip {
+enum trip_verdict {
 	TRIP_UNDER_WAY,
 	TRIP_RUNS, /* on the node that its key `node` names by now */
 	TRIP_OFF,  /* in the middle of a move it can be off for a moment, between two nodes */
@@ -248,12 +248,13 @@ enum trip {
 	TRIP_LEFT, /* somebody has other plans: deleted, being built, no known word */
 	TRIP_COUNT
 };
-enum trip trip_judge(enum vm_state state);
+enum trip_verdict trip_judge(enum vm_state state);
 
 /* ---- how far it is (progress.c): the text of /nodes/NODE/drain, a key of our own ---- */
 
 enum progress_phase { PROGRESS_RUNNING, PROGRESS_DONE, PROGRESS_CANCELLED, PROGRESS_PHASE_COUNT };
 enum progress_word {
+	PROGRESS_WAITING,   /* its turn has not come yet */
 	PROGRESS_MOVING,    /* on its way to `node` */
 	PROGRESS_MOVED,     /* runs on `node`, without having been off */
 	PROGRESS_RESTARTED, /* runs on `node`, and was off in between */
@@ -283,10 +284,13 @@ void progress_free(struct progress *progress);
 /* Puts what is known of a VM; a second time for the same VM replaces the first. Foreign texts are made printable. */
 int progress_put(struct progress *progress, enum progress_word word, const char *uuid, const char *node,
 		 const char *name, const char *note);
-size_t progress_ended(const struct progress *progress); /* VMs that are not PROGRESS_MOVING */
+void progress_drop(struct progress *progress, const char *uuid);
+bool progress_is_end(enum progress_word word);          /* neither waiting nor moving */
+size_t progress_ended(const struct progress *progress); /* VMs with such a word */
 size_t progress_counted(const struct progress *progress, enum progress_word word);
 /* One line "flush running 20", then a line a VM: word, UUID, node, name, note with tabs between. Never longer than
- * PROGRESS_TEXT_MAX: what does not fit is left out, VMs that are under way first of all said. NULL without memory. */
+ * PROGRESS_TEXT_MAX: what does not fit is left out, and VMs that are still to be dealt with come first. NULL without
+ * memory. */
 #define PROGRESS_TEXT_MAX (512u * 1024u)
 char *progress_format(const struct progress *progress);
 /* -EINVAL when it is no such text; lines that are not understood are skipped. */

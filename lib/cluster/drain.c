@@ -67,8 +67,8 @@ enum unflush_action unflush_decide(const struct drain_vm *vm, const char *me) {
 	return away[column(state)];
 }
 
-enum trip trip_judge(enum vm_state state) {
-	static const enum trip trips[VM_STATE_COUNT + 1] = {
+enum trip_verdict trip_judge(enum vm_state state) {
+	static const enum trip_verdict trips[VM_STATE_COUNT + 1] = {
 	    [VM_START] = TRIP_RUNS,          [VM_RESTART] = TRIP_UNDER_WAY,
 	    [VM_SHUTDOWN] = TRIP_UNDER_WAY,  [VM_STOP] = TRIP_OFF,
 	    [VM_DISABLE] = TRIP_OFF,         [VM_MIGRATE] = TRIP_UNDER_WAY,

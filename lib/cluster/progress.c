@@ -7,6 +7,7 @@
 static const struct {
 	const char *name, *counted; /* in the text; in a summary */
 } words[PROGRESS_WORD_COUNT] = {
+    [PROGRESS_WAITING] = {"waiting", "waiting"},
     [PROGRESS_MOVING] = {"moving", "on the way"},
     [PROGRESS_MOVED] = {"moved", "moved"},
     [PROGRESS_RESTARTED] = {"restarted", "moved by a restart"},
@@ -79,6 +80,20 @@ int progress_put(struct progress *p, enum progress_word word, const char *uuid, 
 	return 0;
 }
 
+void progress_drop(struct progress *p, const char *uuid) {
+	for (size_t i = 0; i < p->count; i++) {
+		if (!str_equal(p->vms[i].uuid, uuid))
+			continue;
+		vm_clear(&p->vms[i]);
+		p->vms[i] = p->vms[--p->count];
+		return;
+	}
+}
+
+bool progress_is_end(enum progress_word word) {
+	return word != PROGRESS_WAITING && word != PROGRESS_MOVING;
+}
+
 size_t progress_counted(const struct progress *p, enum progress_word word) {
 	size_t n = 0;
 
@@ -88,14 +103,14 @@ size_t progress_counted(const struct progress *p, enum progress_word word) {
 }
 
 size_t progress_ended(const struct progress *p) {
-	return p->count - progress_counted(p, PROGRESS_MOVING);
+	return p->count - progress_counted(p, PROGRESS_MOVING) - progress_counted(p, PROGRESS_WAITING);
 }
 
-static void add_lines(struct strbuf *text, const struct progress *p, bool moving) {
+static void add_lines(struct strbuf *text, const struct progress *p, bool ended) {
 	for (size_t i = 0; i < p->count; i++) {
 		const struct progress_vm *vm = &p->vms[i];
 
-		if ((vm->word == PROGRESS_MOVING) != moving || text->length > PROGRESS_TEXT_MAX - 1000)
+		if (progress_is_end(vm->word) != ended || text->length > PROGRESS_TEXT_MAX - 1000)
 			continue;
 		(void)strbuf_addf(text, "%s\t%s\t%s\t%s\t%s\n", words[vm->word].name, vm->uuid, vm->node, vm->name,
 				  vm->note); /* failures are kept in text.failed */
@@ -107,9 +122,9 @@ char *progress_format(const struct progress *p) {
 
 	(void)strbuf_addf(&text, "%s %s %llu\n", domain_state_name(p->asked), phases[p->phase],
 			  (unsigned long long)p->total);
-	/* those that are under way first: who takes the work up after a crash has to know them */
-	add_lines(&text, p, true);
+	/* those that are to be dealt with first: who takes the work up after a crash has to know them */
 	add_lines(&text, p, false);
+	add_lines(&text, p, true);
 	return strbuf_steal(&text);
 }
 

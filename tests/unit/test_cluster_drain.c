@@ -134,17 +134,22 @@ static void progress_survives_being_written_and_read(void **state) {
 	assert_string_equal(again.vms[1].name, "a vm?with?");
 	assert_string_equal(again.vms[1].note, "why: because");
 	assert_string_equal(again.vms[1].node, "hv2");
+	assert_int_equal(again.vms[1].word, PROGRESS_MOVING);
 	second = progress_format(&again);
 	assert_string_equal(text, second);
-	assert_int_equal(progress_ended(&again), PROGRESS_WORD_COUNT - 1);
+	assert_int_equal(progress_ended(&again), PROGRESS_WORD_COUNT - 2);
 	/* a VM has one line */
 	assert_int_equal(progress_put(&p, PROGRESS_MOVED, "uuid-0", "hv3", "x", NULL), 0);
 	assert_int_equal(p.count, PROGRESS_WORD_COUNT);
 	assert_int_equal(progress_counted(&p, PROGRESS_MOVED), 2);
 	summary = progress_summary(&p);
 	assert_string_equal(summary,
-			    "12 VMs: 2 moved, 1 moved by a restart, 1 started, 1 assigned, 1 shut down, 1 off, "
-			    "1 stayed, 1 failed");
+			    "12 VMs: 1 on the way, 2 moved, 1 moved by a restart, 1 started, 1 assigned, 1 shut down, "
+			    "1 off, 1 stayed, 1 failed");
+	progress_drop(&p, "uuid-0");
+	progress_drop(&p, "uuid-0");
+	assert_int_equal(p.count, PROGRESS_WORD_COUNT - 1);
+	assert_int_equal(progress_counted(&p, PROGRESS_MOVED), 1);
 }
 
 static void text_that_is_no_progress_is_refused_and_odd_lines_are_skipped(void **state) {
