@@ -117,7 +117,7 @@ static void fill(struct tour *tour) {
 		struct trip *trip = tour->trips[i];
 		int r;
 
-		if (tour->active >= tour->watcher->config->migration_parallel)
+		if (tour->active >= tour->watcher->config->drain_parallel)
 			return;
 		if (trip->phase != TRIP_QUEUED)
 			continue;

@@ -3,11 +3,10 @@
  * A tour: what a change of this node's domainstate means for all VMs of the cluster. Flush (flush.c) and unflush
  * (unflush.c) are two kinds of the same work:
  *
- *   tour.c   finds the VMs that are concerned, keeps at most `system.migration.parallel` of them on their way at a
- *            time, looks again until there is nothing left to do, and writes the last word
- *   trip.c   one VM: reads its keys, lets the kind decide and writes in one transaction, watches its state until
- *            something has come of it, and then decides anew
- *   told.c   says in /nodes/ME/drain how far it is
+ *   tour.c   finds the VMs that are concerned, keeps at most `system.migration.drain_parallel` of them on their way at
+ * a time, looks again until there is nothing left to do, and writes the last word trip.c   one VM: reads its keys, lets
+ * the kind decide and writes in one transaction, watches its state until something has come of it, and then decides
+ * anew told.c   says in /nodes/ME/drain how far it is
  *
  * Every decision is made from the keys as they are at that moment, and every write depends on this node's domainstate
  * being what it was. So a tour can end at any point, by another word of the operator or by kill -9: what is on its way

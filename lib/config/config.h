@@ -64,8 +64,8 @@ struct config {
 	enum config_fence_action successful_fence, failed_fence;
 	char *ipmi_host, *ipmi_user, *ipmi_pass; /* host: "<short>-lom.<domain>" when empty */
 	enum config_selector target_selector;
-	uint64_t migration_parallel; /* VMs; our own optional key, default 4 */
-	uint64_t drain_timeout;      /* seconds, for one VM; our own optional key, default 1800 */
+	uint64_t drain_parallel; /* VMs; our own optional key, default 4 */
+	uint64_t drain_timeout;  /* seconds, for one VM; our own optional key, default 1800 */
 
 	char *dynamic_directory, *log_directory, *console_log_directory;
 	bool file_logging, stdout_logging, log_colours, log_dates;

@@ -67,7 +67,7 @@ const struct key config_table[] = {
 	KEY("system.fencing.ipmi.user", VALUE_USER, "", NULL, NULL, ipmi_user, "BMC user that may switch this host off and on"),
 	KEY("system.fencing.ipmi.pass", VALUE_SECRET, "", NULL, NULL, ipmi_pass, "password of that user"),
 	KEY("system.migration.target_selector", VALUE_SELECTOR, "", NULL, NULL, target_selector, "how a node is chosen for a machine that names no way of its own"),
-	NUMBER("system.migration.parallel", "machines", "4", NULL, 1, 64, migration_parallel, "machines that are on their way at the same time while a node is drained or made ready"),
+	NUMBER("system.migration.drain_parallel", "machines", "4", NULL, 1, 64, drain_parallel, "machines that are on their way at the same time while this node is drained or made ready"),
 	NUMBER("system.migration.drain_timeout", "seconds", "1800", NULL, 1, SECONDS_PER_DAY, drain_timeout, "time that one of them may be on its way before the drain goes on without it"),
 
 	DIRECTORY(dynamic_directory, "state that lives until the next boot"),

@@ -317,7 +317,8 @@ static int read_ranges(const struct value_context *context, const struct key *ke
 	if (is_none(entry))
 		return 0;
 	if (entry->kind != ENTRY_LIST)
-		return mismatch(context, key, entry, "a list of addresses and networks, as in [192.0.2.53, 10.0.0.0/24]");
+		return mismatch(context, key, entry,
+				"a list of addresses and networks, as in [192.0.2.53, 10.0.0.0/24]");
 	for (size_t i = 0; i < entry->items; i++) {
 		_cleanup_free_ char *path = str_printf("pvc.%s.#%zu", key->path, i);
 		const struct entry *item = path ? document_find(context->document, path) : NULL;

@@ -72,7 +72,7 @@ node_start() {
 	wait_until 60 started "$name" "$before"
 }
 started() { [ "$(times_said "$1" 'watching the nodes')" -gt "$2" ]; }
-drain_config() { echo "s/^    migration:.*/&\n      parallel: $1\n      drain_timeout: $2/"; }
+drain_config() { echo "s/^    migration:.*/&\n      drain_parallel: $1\n      drain_timeout: $2/"; }
 said() { grep -qF -- "$2" "$T/$1.out"; }
 times_said() { [ ! -e "$T/$1.out" ] && echo 0 || grep -cF -- "$2" "$T/$1.out" || :; }
 is() { [ "$(zk get "$1")" = "$2" ]; }

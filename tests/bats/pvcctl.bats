@@ -183,7 +183,7 @@ fails() { # STATUS TEXT: what run gave
 @test "node ready --wait returns when the node is ready, and says what it is when it is not" {
 	zk set /nodes/hv1/domainstate flushed
 	run pvc node ready hv1 --wait --timeout 1
-	fails 75 "still 'unflush' after 1 s (its daemon state is 'run'"
+	fails 75 "still 'unflush' after 1 s; it goes on (its daemon state is 'run'"
 	pvc node ready hv1 --wait >"$T/out" 3>&- &
 	pid=$!
 	wait_until 60 watched /nodes/hv1/domainstate

@@ -80,6 +80,8 @@ static void the_example_loads_as_it_is(void **state) {
 	assert_false(c->debug);
 	assert_int_equal(c->keepalive_interval, 5);
 	assert_int_equal(c->vm_shutdown_timeout, 180);
+	assert_int_equal(c->drain_parallel, 4);
+	assert_int_equal(c->drain_timeout, 1800);
 	assert_int_equal(c->successful_fence, CONFIG_FENCE_MIGRATE);
 	assert_int_equal(c->failed_fence, CONFIG_FENCE_NONE);
 	assert_int_equal(c->target_selector, CONFIG_SELECTOR_MEM);
@@ -226,6 +228,8 @@ static void values_that_are_allowed_are_taken(void **state) {
 	    {"debug: False", "debug: ON"},
 	    {"  debug: False\n", ""},
 	    {"      vm_shutdown_timeout: 180", ""},
+	    {"drain_parallel: 4", "drain_parallel: 1"},
+	    {"      drain_timeout: 1800", ""},
 	    {"gateway: 192.0.2.254", "gateway: None"},
 	    {"gateway: 192.0.2.254", "gateway:"},
 	    {"gateway: 192.0.2.254", "gateway: ''"},
