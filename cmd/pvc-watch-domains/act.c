@@ -251,7 +251,8 @@ static void on_values(struct store *store, int result, const struct store_value 
 	}
 	switch (vm->action) {
 	case VM_DO_START:
-		create(vm, values);
+		if (volumes_are_free(vm, &values[READ_XML]))
+			create(vm, values);
 		break;
 	case VM_DO_ASK:
 		ask(vm);

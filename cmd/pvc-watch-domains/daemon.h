@@ -35,6 +35,7 @@ struct daemon {
 	struct config *config;
 	struct store *store;
 	struct virt *virt;
+	struct workers *helpers; /* threads that wait for child processes */
 	struct store_watch *list_watch;
 
 	struct vm **vms; /* sorted by uuid */
@@ -100,6 +101,7 @@ struct vm {
 	usec_t started_at; /* CLOCK_MONOTONIC; 0: not by us */
 	usec_t not_before; /* CLOCK_MONOTONIC: pause after a failure or a short run */
 	unsigned short_runs;
+	usec_t volumes_free; /* CLOCK_MONOTONIC: when it was told that nobody else holds them; 0: not */
 	enum vm_action said; /* the last odd decision that was logged */
 	sd_event_source *ask_timer, *retry_timer;
 	struct console *console;
@@ -133,6 +135,10 @@ void act_check(struct vm *vm, enum vm_action action); /* start, ask, destroy: af
 void act_write(struct vm *vm, enum vm_action action); /* write start, write stop */
 void act_destroy(struct vm *vm);                      /* busy already, permission read */
 void vanish_check(struct vm *vm);                     /* vanish.c: its key is gone and it runs here */
+
+/* ---- volumes.c ---- */
+/* False: that is being asked, and the start begins anew when it is known. */
+bool volumes_are_free(struct vm *vm, const struct store_value *xml);
 
 /* ---- fail.c: conditional writes of state and reason ---- */
 void fail_write(struct vm *vm, const char *reason);

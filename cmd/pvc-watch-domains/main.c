@@ -50,6 +50,11 @@ static int daemon_start(struct daemon *daemon) {
 		return r;
 	}
 	(void)consoles_start(daemon); /* logged, and tried again by itself */
+	r = workers_new(&daemon->helpers, daemon->event, STARTS_MAX);
+	if (r < 0) {
+		log_error("cannot use threads: %s", strerror(-r));
+		return r;
+	}
 	r = hypervisor_start(daemon);
 	if (r < 0) {
 		log_error("cannot use libvirt: %s", strerror(-r));
@@ -63,6 +68,7 @@ static int daemon_start(struct daemon *daemon) {
 
 static void daemon_end(struct daemon *daemon) {
 	daemon->stopping = true;
+	workers_free(daemon->helpers);
 	virt_free(daemon->virt);
 	consoles_stop(daemon);
 	(void)sd_event_source_disable_unref(daemon->list_timer);

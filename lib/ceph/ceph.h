@@ -118,6 +118,9 @@ int ceph_image_holders(struct ceph *ceph, const char *pool, const char *image, s
  * ceph_wait_map() then makes everything that this process does later come after it. */
 int ceph_blocklist(struct ceph *ceph, const char *address, uint64_t seconds, char **ret_error);
 int ceph_wait_map(struct ceph *ceph, char **ret_error);
+/* Takes it away from one client that is known to be dead: blocklists it, waits for the map, breaks its lock. */
+int ceph_image_release(struct ceph *ceph, const char *pool, const char *image, const struct ceph_holder *holder,
+		       uint64_t seconds, char **ret_error);
 /* Takes the image away from all who hold it, for good: blocklists lockers and watchers, waits for the map, breaks the
  * locks, in that order. What they still send is refused. *ret_broken (or NULL): how many there were. */
 int ceph_image_seize(struct ceph *ceph, const char *pool, const char *image, uint64_t seconds, size_t *ret_broken,

@@ -57,7 +57,8 @@ static int run(struct ceph *ceph, const struct ceph_command *command, char **ret
 	r = ask(rados, command->target, text, command->input, ret_output, ret_length, &said);
 	connection_put(connection, r);
 	if (r < 0)
-		return error_set(ret_error, r, "Ceph's '%s': %s", prefix, r != -ETIMEDOUT && said && *said ? said : ceph_strerror(r));
+		return error_set(ret_error, r, "Ceph's '%s': %s", prefix,
+				 r != -ETIMEDOUT && said && *said ? said : ceph_strerror(r));
 	return 0;
 }
 

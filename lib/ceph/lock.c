@@ -189,3 +189,16 @@ int ceph_image_seize(struct ceph *ceph, const char *pool, const char *image, uin
 		*ret_broken = holders.count;
 	return r;
 }
+
+int ceph_image_release(struct ceph *ceph, const char *pool, const char *image, const struct ceph_holder *holder,
+		       uint64_t seconds, char **ret_error) {
+	const struct ceph_holders one = {.items = (struct ceph_holder *)holder, .count = 1};
+	_cleanup_io_ struct io io = {0};
+	int r = ceph_blocklist(ceph, holder->address, seconds, ret_error);
+
+	if (r == 0)
+		r = ceph_wait_map(ceph, ret_error);
+	if (r == 0)
+		r = io_open(ceph, CEPH_WORK, pool, &io, ret_error);
+	return r < 0 ? r : break_locks(&io, pool, image, &one, ret_error);
+}

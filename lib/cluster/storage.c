@@ -319,3 +319,14 @@ int storage_check(const struct storage_command *command, const struct storage_fa
 			      command->vm);
 	return r;
 }
+
+enum storage_hold storage_hold(const char *address, bool locked, const struct strlist *own) {
+	bool bracket = *address == '[';
+	const char *begin = address + bracket, *end = strchr(begin, bracket ? ']' : ':');
+
+	for (size_t i = 0; end && i < own->count; i++)
+		if (strlen(own->items[i]) == (size_t)(end - begin) &&
+		    strncmp(own->items[i], begin, (size_t)(end - begin)) == 0)
+			return locked ? STORAGE_HOLD_STALE : STORAGE_HOLD_IGNORED;
+	return STORAGE_HOLD_FOREIGN;
+}

@@ -88,3 +88,15 @@ struct storage_facts { /* as the keys have it */
 };
 /* 0, or -ENOENT, -EEXIST, -EBUSY and a sentence. */
 int storage_check(const struct storage_command *command, const struct storage_facts *facts, char **ret_error);
+
+/* ---- who holds a volume that a VM is about to be started on ---- */
+
+enum storage_hold {
+	STORAGE_HOLD_IGNORED, /* opened on this node and not locked: whoever it is cannot write beside the VM for long
+			       */
+	STORAGE_HOLD_STALE,   /* locked by an earlier client of this node: the VM does not run here, so it is dead */
+	STORAGE_HOLD_FOREIGN, /* locked or open on another machine: the VM must not be started */
+};
+/* `address`: "10.0.0.1:0/123" or "[2001:db8::1]:0/123", as Ceph writes clients; own: this machine's addresses without
+ * ports. What is not understood counts as foreign. */
+enum storage_hold storage_hold(const char *address, bool locked, const struct strlist *own);

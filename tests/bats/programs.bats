@@ -36,7 +36,7 @@ programs() { for d in "$TOP"/cmd/*/; do basename "$d"; done; }
 
 @test "a configuration file that does not exist is a configuration error that names it" {
 	for p in $(programs); do
-		case $p in pvcctl) set -- status ;; pvc-dhcp-lease) set -- --network 1 init ;; *) set -- ;; esac
+		case $p in pvcctl) set -- status ;; pvc-dhcp-lease) set -- --network 1 init ;; pvc-volume-locks) set -- a/b ;; *) set -- ;; esac
 		run "$p" --config /nonexistent/pvcd.yaml "$@"
 		[ "$status" -eq 78 ] || { echo "$p: status $status: $output"; false; }
 		[[ "$output" == *"/nonexistent/pvcd.yaml"* ]] || { echo "$p: $output"; false; }
@@ -55,12 +55,12 @@ programs() { for d in "$TOP"/cmd/*/; do basename "$d"; done; }
 	done
 }
 
-@test "only pvc-watch-domains links libvirt, only pvc-watch-ceph librados (D18, D19: the heartbeat cannot wait for them)" {
+@test "only pvc-watch-domains links libvirt, only the storage programs librados (D18, D19: the heartbeat cannot wait for them)" {
 	for p in $(programs); do
 		run ldd "$BUILD/bin/$p"
 		[ "$status" -eq 0 ]
 		case $p in
-		pvc-watch-ceph) [[ "$output" == *librados* ]] ;;
+		pvc-watch-ceph | pvc-volume-locks) [[ "$output" == *librados* ]] ;;
 		*) [[ "$output" != *librados* ]] || { echo "$p links librados"; false; } ;;
 		esac
 		if [ "$p" = pvc-watch-domains ]; then

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A real Ceph cluster for tests: one monitor, one manager, OSDs on sparse files, in $T/ceph and in the namespace $NETNS (when
 # set). Load common.bash first, and call test_begin. Some four seconds from nothing to HEALTH_OK; 250 MB.
-# $CEPH_CONF is its configuration, which every program of Ceph, librados too, follows. test_cleanup ends it.
+# $CEPH_IP (default 127.0.0.1) is where it listens; $CEPH_CONF is its configuration, which every program of Ceph, librados too, follows. test_cleanup ends it.
 # shellcheck shell=bash
 
 _in_netns() { ${NETNS:+ip netns exec "$NETNS"} "$@"; }
@@ -9,13 +9,13 @@ _in_netns() { ${NETNS:+ip netns exec "$NETNS"} "$@"; }
 # ceph_begin [OSDS]: up, with a pool `rbd`, when it returns.
 ceph_begin() {
 	local osds=${1:-2} i
-	CEPH_DIR=$T/ceph CEPH_OSDS=$osds
-	export CEPH_DIR CEPH_OSDS CEPH_CONF=$CEPH_DIR/ceph.conf
+	CEPH_DIR=$T/ceph CEPH_OSDS=$osds CEPH_IP=${CEPH_IP:-127.0.0.1}
+	export CEPH_DIR CEPH_OSDS CEPH_IP CEPH_CONF=$CEPH_DIR/ceph.conf
 	mkdir -p "$CEPH_DIR"/{run,log,crash/posted}
 	_ceph_write_conf
 	_ceph_modules
 	_ceph_keys
-	monmaptool --create --fsid "$(sed -n 's/^fsid = //p' "$CEPH_CONF")" --addv a "[v2:127.0.0.1:3300/0,v1:127.0.0.1:6789/0]" \
+	monmaptool --create --fsid "$(sed -n 's/^fsid = //p' "$CEPH_CONF")" --addv a "[v2:$CEPH_IP:3300/0,v1:$CEPH_IP:6789/0]" \
 		--set-min-mon-release pacific "$CEPH_DIR/monmap" >/dev/null
 	ceph-mon -i a --mkfs --monmap "$CEPH_DIR/monmap" --keyring "$CEPH_DIR/keyring"
 	for ((i = 0; i < osds; i++)); do
@@ -74,9 +74,9 @@ _ceph_write_conf() {
 	cat >"$CEPH_CONF" <<-E
 		[global]
 		fsid = $(cat /proc/sys/kernel/random/uuid)
-		mon_host = [v2:127.0.0.1:3300/0,v1:127.0.0.1:6789/0]
-		public_addr = 127.0.0.1
-		cluster_addr = 127.0.0.1
+		mon_host = [v2:$CEPH_IP:3300/0,v1:$CEPH_IP:6789/0]
+		public_addr = $CEPH_IP
+		cluster_addr = $CEPH_IP
 		auth_cluster_required = cephx
 		auth_service_required = cephx
 		auth_client_required = cephx

@@ -209,6 +209,26 @@ static void what_must_be_the_case_for_each_command(void **state) {
 	}
 }
 
+static void a_volume_is_started_on_only_when_no_other_machine_holds_it(void **state) {
+	char *items[] = {"10.0.0.1", "2001:db8::1", NULL};
+	struct strlist own = {.items = items, .count = 2}, none = {0};
+
+	(void)state;
+	assert_int_equal(storage_hold("10.0.0.1:0/123", true, &own), STORAGE_HOLD_STALE);
+	assert_int_equal(storage_hold("10.0.0.1:0/123", false, &own), STORAGE_HOLD_IGNORED);
+	assert_int_equal(storage_hold("[2001:db8::1]:0/9", true, &own), STORAGE_HOLD_STALE);
+	for (int locked = 0; locked < 2; locked++) {
+		assert_int_equal(storage_hold("10.0.0.2:0/123", locked, &own), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.11:0/1", locked, &own), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.:0/1", locked, &own), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("[2001:db8::12]:0/9", locked, &own), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("2001:db8::1", locked, &own), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("", locked, &own), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("[", locked, &own), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.1:0/123", locked, &none), STORAGE_HOLD_FOREIGN);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_command_of_the_data_model_is_understood),
@@ -216,6 +236,7 @@ int main(void) {
 	    cmocka_unit_test(answers_and_emptiness_are_no_commands),
 	    cmocka_unit_test(whose_turn_it_is_in_every_case),
 	    cmocka_unit_test(what_must_be_the_case_for_each_command),
+	    cmocka_unit_test(a_volume_is_started_on_only_when_no_other_machine_holds_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
