@@ -10,7 +10,7 @@ libexecdir ?= $(prefix)/libexec/pvc
 unitdir ?= /lib/systemd/system
 mandir ?= $(prefix)/share/man
 
-PACKAGES := libsystemd libvirt yaml-0.1 libnftnl libmnl jansson libpq libxml-2.0
+PACKAGES := libsystemd libvirt yaml-0.1 libnftnl libmnl jansson libmicrohttpd libpq libxml-2.0 nettle
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wpointer-arith -Wundef -Wvla -Werror
 CPPFLAGS += -D_GNU_SOURCE -DPVC_VERSION='"$(VERSION)"' -Ilib -include lib/base/banned.h $(shell pkg-config --cflags $(PACKAGES))
 CFLAGS ?= -O2 -g

@@ -190,6 +190,13 @@ bool net_address_is_link_local(const struct net_address *address); /* fe80::/10:
 int net_address_add(struct net *net, const struct net_address *address, char **ret_error);
 int net_address_remove(struct net *net, const struct net_address *address, char **ret_error); /* gone already: 0 */
 
+/* ---- who has an address (neighbour.c) ---- */
+
+/* The MAC that the kernel has for an address on that link: certain for a peer that it has just exchanged packets with.
+ * -ENOENT: it has none. Sends nothing. */
+int net_neighbour_mac(struct net *net, int index, const struct ip_prefix *ip, uint8_t ret[NET_MAC_LENGTH],
+		      char **ret_error);
+
 /* ---- telling the neighbours (announce.c) ---- */
 
 #define NET_ANNOUNCEMENT_MAX 128 /* bytes */
