@@ -20,7 +20,7 @@ setup_file() {
 teardown_file() { lab_end; }
 teardown() {
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || for n in pvchv1 pvchv2; do
-		on $n journalctl --no-pager -b -n 40 -o short-monotonic -u 'pvc-gateway*' -u 'pvc-watch-n*' -u pvc-primary.target || :
+		on $n journalctl --no-pager -b -n 40 -o short-monotonic -u 'pvc-gateway*' -u pvc-metadata -u 'pvc-watch-n*' -u pvc-primary.target || :
 	done
 }
 
@@ -38,15 +38,18 @@ in_order() { # NODE FIRST SECOND: their last appearances in the journal
 	second=$(grep -nF -- "$3" "$T/order" | tail -n 1 | cut -d: -f1)
 	[ "${first:-0}" -gt 0 ] && [ "${second:-0}" -gt "$first" ]
 }
-# run_guest NODE NAME PEER: a guest that takes its address by DHCP and pings that one
+# run_guest NODE NAME PEER: a guest that takes its address by DHCP, pings that one and asks who it is
 run_guest() {
-	"$LAB" domain "$2" bridge=vmbr100 "cmdline=ip= peer=$3" >"$T/$2.xml"
+	"$LAB" domain "$2" bridge=vmbr100 "cmdline=ip= peer=$3 metadata=1" >"$T/$2.xml"
 	"$LAB" put pvchv1 "$T/$2.xml" "/root/$2.xml"
 	on pvchv1 pvcctl vm define --node "$1" "/root/$2.xml" >/dev/null
 	on pvchv1 pvcctl vm start "$2" --wait --timeout 180 >/dev/null
 }
 mac_of() { "$LAB" domain "$1" | sed -n "s/.*mac address='\([^']*\)'.*/\1/p"; }
 guest_said() { on "$1" grep -aq -- "$3" "/var/log/libvirt/$2.log"; }
+uuid_of() { "$LAB" domain "$1" | sed -n 's:.*<uuid>\(.*\)</uuid>.*:\1:p'; }
+identities() { on "$1" grep -ac "^METADATA [0-9]* $(uuid_of "$2")" "/var/log/libvirt/$2.log" || :; } # how often it was told
+identities_over() { [ "$(identities "$1" "$2")" -gt "$3" ]; }
 pings() { on "$1" grep -ac '^PEER .* ok' "/var/log/libvirt/$2.log" || :; }
 pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 
@@ -71,6 +74,19 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 	[ "$(zk_in_node get "/networks/100/dhcp4_leases/$(mac_of g2)/ipaddr")" = 10.100.0.202 ]
 }
 
+@test "a guest on any node is told its instance-id; the node itself and the upstream network are told nothing" {
+	local p
+	p=$(primary)
+	wait_until 120 identities_over pvchv1 g1 0
+	wait_until 120 identities_over pvchv2 g2 0
+	on "$p" ip -o address show dev lo | grep -qF ' 169.254.169.254/32 '
+	no on "$p" timeout 10 bash -c 'exec 3<>/dev/tcp/169.254.169.254/80'
+	"$LAB" net ip route replace 169.254.169.254 via "$(on "$p" ip -o -4 address show dev brupstream | sed -n 's:.*inet \(10\.77\.0\.[0-9]*\)/.*:\1:p' | head -n 1)"
+	"$LAB" net ping -c 1 -W 10 169.254.169.254 >/dev/null # it would come there
+	no "$LAB" net timeout 10 bash -c 'exec 3<>/dev/tcp/169.254.169.254/80'
+	"$LAB" net ip route del 169.254.169.254
+}
+
 @test "kill -9 of pvc-gateway on the primary: the address stays, dnsmasq is the same, systemd brings it back" {
 	local p before pid
 	p=$(primary)
@@ -86,9 +102,9 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 }
 
 @test "the role moves: the gateway goes with it, the guests go on talking and their leases are known there" {
-	local p o pings
+	local p o pings identities
 	p=$(primary) o=$(other "$p")
-	pings=$(pings pvchv1 g1)
+	pings=$(pings pvchv1 g1) identities=$(identities pvchv1 g1)
 	zk_in_node set /primary_node "$o"
 	wait_until 120 gateway_runs "$o"
 	wait_until 60 no_gateway "$p"
@@ -98,6 +114,8 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 	on "$o" ping -c 3 -W 5 10.100.0.201 >/dev/null
 	on "$o" ping -c 3 -W 5 10.100.0.202 >/dev/null
 	on "$o" grep -q 10.100.0.202 /run/pvc/dnsmasq/100/hosts
+	wait_until 120 identities_over pvchv1 g1 $((identities + 1))
+	no on "$p" ip -o address show dev lo to 169.254.169.254 | grep -q .
 }
 
 @test "when the primary's pvc.target stops the gateway is away before the node is in state stop; guests go on" {

@@ -34,3 +34,7 @@ pg_stop() {
 pg_is_gone() { ! kill -0 "$(cat "$T/pg/pid")"; }
 # pg_sql DATABASE STATEMENT: what it gives, columns with | between. As the superuser.
 pg_sql() { timeout 20 psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$T/pg" -U postgres -d "$1" -c "$2"; }
+# pg_freeze, pg_thaw: all of its processes, so that connections are taken and nothing is answered.
+pg_freeze() { xargs kill -STOP < <(_pg_all); }
+pg_thaw() { xargs kill -CONT < <(_pg_all); }
+_pg_all() { cat "$T/pg/pid" && pgrep -P "$(cat "$T/pg/pid")"; }
