@@ -12,7 +12,6 @@ setup() {
 	mkdir -p "$T/run" "$T/log" "$T/console"
 	cluster init
 	for n in 1 2 3; do cluster node pvchv$n memused=0 memfree=100000 memalloc=0 vcpualloc=0 domainscount=0; done
-	PIDS=()
 }
 teardown() {
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 60 "$T"/*.out "$T/events" # what was said, when a promise was broken
