@@ -27,6 +27,7 @@
 #define BACKOFF_FIRST (250 * USEC_PER_MSEC) /* before a dnsmasq that died is started again; doubled each time... */
 #define BACKOFF_LAST  (30 * USEC_PER_SEC)   /* ...up to this */
 #define HEALTHY_TIME  (60 * USEC_PER_SEC)   /* one that ran for so long starts with the first delay again */
+#define STARTS_MAX    8                     /* dnsmasq processes in one go: the loop goes on in between */
 #define QUEUE_MAX     65536                 /* events of leases that wait for the store */
 #define VALUE_TEXT(v) ((v)->exists && strlen((v)->data) == (v)->length ? (v)->data : NULL)
 
@@ -63,8 +64,9 @@ struct network {
 	struct wanted wanted;
 	char *hosts; /* what was written into its hosts file, NULL: nothing yet */
 	bool hosts_dirty;
-	struct owned owned;
-	unsigned announce; /* announcements that are still to be made */
+	struct owned owned, noted; /* noted: as the file says */
+	int failed;                /* of the last comparison: 0 or -errno */
+	unsigned announce;         /* announcements that are still to be made */
 	struct server *server;
 	char *said; /* problems that were named in the log */
 	struct network *next;
@@ -85,9 +87,11 @@ struct gateway {
 	const char *user;
 	bool listed;   /* /networks was read once */
 	bool complete; /* and all keys of what it listed: leftovers can be told from what is wanted */
+	bool serving;  /* and all of it was brought about once */
 	bool stopping;
 	bool changed; /* keys changed: the networks are compared with each other again */
 	bool debug;
+	unsigned started; /* dnsmasq processes in this comparison */
 };
 
 /* ---- networks.c ---- */
@@ -113,8 +117,18 @@ void gateway_try_end(struct gateway *gateway); /* stopping: ends the loop when e
 
 /* ---- addresses.c ---- */
 int owned_read(struct network *network);
-/* Makes the addresses on `link` (NULL: there is none) the wanted ones; `now`: all addresses of the host. */
-int addresses_apply(struct network *network, const struct net_link *link, const struct net_addresses *now);
+/* What one network needs on `link` (NULL: there is none) is noted and collected; `now`: all addresses of the host. */
+struct address_changes {
+	struct address_change *items;
+	size_t count;
+	struct net_batch *batch;
+};
+int addresses_plan(struct network *network, const struct net_link *link, const struct net_addresses *now,
+		   struct address_changes *changes);
+/* All of it in one call. Sets `failed` of the networks that it did not go well with; the first failure, or 0. */
+int addresses_run(struct gateway *gateway, struct address_changes *changes);
+void addresses_free(struct address_changes *changes);
+#define _cleanup_address_changes_ _cleanup_(addresses_free)
 void addresses_announce(struct network *network, const struct net_link *link);
 
 /* ---- server.c ---- */

@@ -36,6 +36,8 @@ static void reservation_free(struct reservation *reservation, bool unwatch) {
 
 static void touched(struct network *network) {
 	network->hosts_dirty = true;
+	/* a network is looked at once all of it was read, and this may be the last of it */
+	network->gateway->changed = true;
 	reconcile_soon(network->gateway);
 }
 
@@ -235,7 +237,6 @@ static void key_changed(struct store *store, const struct store_value *value, vo
 	slot->seen = true;
 	free(network->keys[slot->key]);
 	network->keys[slot->key] = text ? strdup(text) : NULL;
-	network->gateway->changed = true;
 	touched(network); /* where the network is decides which reservations are usable */
 }
 

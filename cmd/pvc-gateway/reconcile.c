@@ -148,28 +148,35 @@ static int want_server(struct network *network, const struct net_links *links, c
 	return r;
 }
 
-static int apply(struct network *network, const struct net_links *links, const struct net_addresses *addresses) {
+/* The bridge as far as it can be used: who makes it brings it up when it is ready. */
+static const struct net_link *bridge_of(const struct network *network, const struct net_links *links) {
 	const struct net_link *link = net_link_find(links, network->bridge);
-	int r, first;
 
-	if (!network->gone && !network_is_seen(network))
-		return 0;
-	if (link && !link->up)
-		link = NULL; /* who makes it brings it up when it is ready */
-	if (network->gone && link && network->owned.count == 0 && !server_is_running(network->server))
-		return 0;
-	first = addresses_apply(network, link, addresses);
+	return link && link->up ? link : NULL;
+}
+
+/* Is there anything that this network could want, or have left? */
+static bool concerns_us(const struct network *network, const struct net_link *link) {
+	if (network->gone)
+		/* before everything is known, what a killed pvc-gateway left may be of a network not read yet */
+		return network->gateway->complete &&
+		       !(link && network->owned.count == 0 && !server_is_running(network->server));
+	return network_is_seen(network);
+}
+
+static int serve(struct network *network, const struct net_links *links, const struct net_link *link) {
+	int r;
+
 	if (network->hosts_dirty && wanted_server(&network->wanted)) {
 		r = network_write_hosts(network);
-		if (r < 0)
+		if (r < 0) {
 			log_error("VNI %s: cannot write the reservations into %s: %s", network->vni, network->directory,
 				  strerror(-r));
-		else if (r > 0)
+			return r;
+		}
+		if (r > 0)
 			server_reload(network->server);
-		first = first < 0 ? first : r;
 	}
-	if (first < 0) /* dnsmasq without its address or reservations would give wrong answers */
-		return first;
 	return want_server(network, links, link);
 }
 
@@ -180,21 +187,27 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 	return 0;
 }
 
-static int on_announce(sd_event_source *source, uint64_t usec, void *userdata) {
-	struct gateway *gateway = userdata;
-	_cleanup_net_links_ struct net_links links = {0};
+static int on_announce(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void announce(struct gateway *gateway, const struct net_links *links) {
 	bool more = false;
 
-	(void)source;
-	(void)usec;
-	if (net_links_read(gateway->net, &links, NULL) < 0 || gateway->stopping)
-		return 0;
 	for (struct network *network = gateway->networks; network; network = network->next) {
-		addresses_announce(network, net_link_find(&links, network->bridge));
+		addresses_announce(network, net_link_find(links, network->bridge));
 		more = more || network->announce > 0;
 	}
 	if (more)
 		arm(gateway, &gateway->announce, USEC_PER_SEC, on_announce);
+}
+
+static int on_announce(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct gateway *gateway = userdata;
+	_cleanup_net_links_ struct net_links links = {0};
+
+	(void)source;
+	(void)usec;
+	if (!gateway->stopping && net_links_read(gateway->net, &links, NULL) >= 0)
+		announce(gateway, &links);
 	return 0;
 }
 
@@ -222,36 +235,76 @@ static void become_complete(struct gateway *gateway) {
 	gateway->complete = true;
 }
 
-static int compare_kernel(struct gateway *gateway) {
-	_cleanup_net_links_ struct net_links links = {0};
-	_cleanup_net_addresses_ struct net_addresses addresses = {0};
+static int read_kernel(struct gateway *gateway, struct net_links *links, struct net_addresses *addresses) {
 	_cleanup_free_ char *error = NULL;
-	bool announce = false;
-	int r = net_links_read(gateway->net, &links, &error), first;
+	int r = net_links_read(gateway->net, links, &error);
 
 	if (r >= 0)
-		r = net_addresses_read(gateway->net, &addresses, &error);
-	if (r < 0) {
+		r = net_addresses_read(gateway->net, addresses, &error);
+	if (r < 0)
 		log_error("cannot read links and addresses: %s", error ? error : strerror(-r));
-		return r;
-	}
-	first = 0;
+	return r;
+}
+
+/* The addresses of all networks first: guests miss them, and a dnsmasq takes its time to start. */
+static int compare_addresses(struct gateway *gateway, const struct net_links *links,
+			     const struct net_addresses *addresses) {
+	_cleanup_address_changes_ struct address_changes changes = {0};
+	bool fresh = false;
+	int first = 0, r;
+
 	for (struct network *network = gateway->networks; network; network = network->next) {
-		/* before everything is known, what a killed pvc-gateway left may be of a network not read yet */
-		if (network->gone && !gateway->complete)
+		const struct net_link *link = bridge_of(network, links);
+
+		network->failed = 0;
+		if (!concerns_us(network, link))
 			continue;
-		r = apply(network, &links, &addresses);
-		if (r < 0 && first >= 0)
-			first = r;
-		announce = announce || network->announce == ANNOUNCEMENTS;
+		network->failed = addresses_plan(network, link, addresses, &changes);
+		first = first < 0 ? first : network->failed;
 	}
-	if (announce)
-		arm(gateway, &gateway->announce, 0, on_announce);
+	r = addresses_run(gateway, &changes);
+	for (struct network *network = gateway->networks; network; network = network->next)
+		fresh = fresh || network->announce == ANNOUNCEMENTS;
+	if (fresh)
+		announce(gateway, links);
+	return first < 0 ? first : r;
+}
+
+/* 1: there are more to start. */
+static int compare_servers(struct gateway *gateway, const struct net_links *links) {
+	int first = 0;
+
+	gateway->started = 0;
+	for (struct network *network = gateway->networks; network; network = network->next) {
+		const struct net_link *link = bridge_of(network, links);
+		int r;
+
+		/* dnsmasq without its address or reservations would give wrong answers */
+		if (!concerns_us(network, link) || network->failed < 0)
+			continue;
+		if (gateway->started >= STARTS_MAX)
+			return first < 0 ? first : 1;
+		r = serve(network, links, link);
+		first = first < 0 ? first : r;
+	}
 	return first;
 }
 
+static int compare_kernel(struct gateway *gateway) {
+	_cleanup_net_links_ struct net_links links = {0};
+	_cleanup_net_addresses_ struct net_addresses addresses = {0};
+	int r = read_kernel(gateway, &links, &addresses), first;
+
+	if (r < 0)
+		return r;
+	first = compare_addresses(gateway, &links, &addresses);
+	r = compare_servers(gateway, &links);
+	if (gateway->started >= STARTS_MAX)
+		arm(gateway, &gateway->settle, 0, on_settle);
+	return first < 0 ? first : r;
+}
+
 static void compare(struct gateway *gateway) {
-	bool was_complete = gateway->complete;
 	int r;
 
 	if (gateway->stopping)
@@ -264,7 +317,8 @@ static void compare(struct gateway *gateway) {
 		arm(gateway, &gateway->retry, RETRY_TIME, on_retry);
 	if (gateway->complete)
 		sweep(gateway);
-	if (gateway->complete && !was_complete) {
+	if (gateway->complete && !gateway->serving && gateway->started < STARTS_MAX) {
+		gateway->serving = true;
 		log_system("serving the managed networks of the cluster as %s", gateway->config->node);
 		loop_ready(gateway->loop, "serving");
 	}
@@ -280,19 +334,17 @@ bool gateway_is_empty(const struct gateway *gateway) {
 void reconcile_release(struct gateway *gateway) {
 	_cleanup_net_links_ struct net_links links = {0};
 	_cleanup_net_addresses_ struct net_addresses addresses = {0};
-	_cleanup_free_ char *error = NULL;
-	int r = net_links_read(gateway->net, &links, &error);
+	_cleanup_address_changes_ struct address_changes changes = {0};
+	int r = read_kernel(gateway, &links, &addresses);
 
-	if (r >= 0)
-		r = net_addresses_read(gateway->net, &addresses, &error);
-	if (r < 0)
-		log_error("cannot read links and addresses: %s", error ? error : strerror(-r));
 	for (struct network *network = gateway->networks; network; network = network->next) {
 		wanted_free(&network->wanted);
 		if (r >= 0) /* a failure is named in the log; the next start finds the note */
-			(void)addresses_apply(network, net_link_find(&links, network->bridge), &addresses);
-		server_want(network->server, NULL);
+			(void)addresses_plan(network, net_link_find(&links, network->bridge), &addresses, &changes);
 	}
+	(void)addresses_run(gateway, &changes); /* likewise */
+	for (struct network *network = gateway->networks; network; network = network->next)
+		server_want(network->server, NULL);
 }
 
 int reconcile_start(struct gateway *gateway) {

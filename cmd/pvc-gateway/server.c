@@ -254,6 +254,7 @@ static int start(struct server *server) {
 		return r;
 	}
 	server->child = true;
+	server->network->gateway->started++;
 	log_info("VNI %s: dnsmasq (%d) was started on %s", vni(server), (int)pid, server->network->bridge);
 	return 0;
 }

@@ -91,10 +91,9 @@ static struct nlmsghdr *address_request(char *buf, uint16_t type, uint16_t flags
 	return request;
 }
 
-int net_address_add(struct net *net, const struct net_address *address, char **ret_error) {
+static struct nlmsghdr *addition(char *buf, const struct net_address *address) {
 	/* the rest of the flags is state that the kernel keeps itself */
 	const uint32_t settable = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN;
-	char buf[NET_REQUEST_MAX];
 	struct nlmsghdr *request = address_request(buf, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, address);
 
 	mnl_attr_put_u32(request, IFA_FLAGS, address->flags & settable);
@@ -107,7 +106,13 @@ int net_address_add(struct net *net, const struct net_address *address, char **r
 
 		mnl_attr_put(request, IFA_CACHEINFO, sizeof(cache), &cache);
 	}
-	return net_acknowledge(net, request, ret_error);
+	return request;
+}
+
+int net_address_add(struct net *net, const struct net_address *address, char **ret_error) {
+	char buf[NET_REQUEST_MAX];
+
+	return net_acknowledge(net, addition(buf, address), ret_error);
 }
 
 int net_address_remove(struct net *net, const struct net_address *address, char **ret_error) {
@@ -118,4 +123,16 @@ int net_address_remove(struct net *net, const struct net_address *address, char 
 	if (r < 0 && r != -EADDRNOTAVAIL && r != -ENODEV)
 		return error_set(ret_error, r, "%s", error ? error : strerror(-r));
 	return 0;
+}
+
+void net_batch_address(struct net_batch *batch, const struct net_address *address, bool add) {
+	char *room = net_batch_room(batch);
+
+	if (!room)
+		return;
+	if (add)
+		(void)addition(room, address);
+	else
+		(void)address_request(room, RTM_DELADDR, 0, address);
+	net_batch_added(batch);
 }

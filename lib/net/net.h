@@ -104,9 +104,9 @@ int net_link_delete(struct net *net, int index, char **ret_error); /* 0 also whe
 
 /* ---- many changes in one go (batch.c) ---- */
 
-/* Collects changes of links and sends many in one call, so that a thousand links cost little more than their making. A
- * change may name what an earlier one of the same batch makes. Those of one group, which begins with each
- * net_batch_group(), reach the kernel in one call: a program that is killed leaves all of a group or nothing. (The
+/* Collects changes of links and addresses and sends many in one call, so that a thousand links cost little more than
+ * their making. A change may name what an earlier one of the same batch makes. Those of one group, which begins with
+ * each net_batch_group(), reach the kernel in one call: a program that is killed leaves all of a group or nothing. (The
  * kernel goes on after a change that it refused.) The first failed allocation is kept and told by net_batch_run(). */
 struct net_batch;
 struct net_batch *net_batch_new(void); /* NULL without memory: all calls accept NULL */
@@ -189,6 +189,8 @@ bool net_address_is_link_local(const struct net_address *address); /* fe80::/10:
 /* Adds it, or gives the one that is there these lifetimes. */
 int net_address_add(struct net *net, const struct net_address *address, char **ret_error);
 int net_address_remove(struct net *net, const struct net_address *address, char **ret_error); /* gone already: 0 */
+/* The same as one change of a batch. One that is gone already is refused with -EADDRNOTAVAIL or -ENODEV. */
+void net_batch_address(struct net_batch *batch, const struct net_address *address, bool add);
 
 /* ---- who has an address (neighbour.c) ---- */
 

@@ -87,13 +87,11 @@ not() { ! "$@"; }
 has_address() { ip -n "$NODE" -o address show dev "vmbr$1" | grep -qF " $2 "; }
 # the dnsmasq processes of this test, without their helpers for the lease script: VNI, or all
 servers() {
-	local pid words
-	for pid in /proc/[0-9]*; do
+	local pid parent
+	for pid in $(pgrep -f "^dnsmasq --dhcp-hostsfile=$T/run/dnsmasq/${1:+$1/}"); do
+		parent=$(ppid "$pid") || continue
 		# shellcheck disable=SC2002 # a process that is gone is not the shell's error
-		words=$(cat "$pid/cmdline" 2>/dev/null | tr '\0' ' ') || continue
-		case $words in "dnsmasq --dhcp-hostsfile=$T/run/dnsmasq/${1:+$1/}"*) ;; *) continue ;; esac
-		# shellcheck disable=SC2002
-		[ "$(cat "/proc/$(ppid "${pid#/proc/}")/cmdline" 2>/dev/null | tr '\0' ' ')" = "$words" ] || echo "${pid#/proc/}"
+		[ "$(cat "/proc/$parent/cmdline" 2>/dev/null | tr '\0' ' ')" = "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' ' ')" ] || echo "$pid"
 	done
 }
 ppid() { sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$1/stat" 2>/dev/null; }
