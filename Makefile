@@ -118,6 +118,13 @@ bench:
 	tests/bench/run
 	tests/bench/firewall
 	tests/bench/leases
+	tests/bench/handover
+
+# Faults at random for the primary role: CHAOS_COUNT of them (30 s each), the same ones for the same CHAOS_SEED.
+CHAOS_COUNT ?= 100
+.PHONY: chaos-primary
+chaos-primary: deb
+	tests/lab/chaos primary $(CHAOS_COUNT) $(CHAOS_SEED)
 
 .PHONY: demo
 demo:
@@ -148,6 +155,7 @@ help:
 	@echo 'make lint       static checks of code, units, man pages and scripts'
 	@echo 'make fuzz       fuzz the parsers of foreign input'
 	@echo 'make bench      measurements'
+	@echo 'make chaos-primary  the primary role under a hundred random faults (an hour)'
 	@echo 'make deb        the Debian package'
 	@echo 'make install    into DESTDIR'
 	@echo 'make clean-lab  forget the cached node image'

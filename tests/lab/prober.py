@@ -140,21 +140,19 @@ def read(path):
 
 
 def spans_of(events, end):
-    """Per address: [begin, end, macs]..., and the names."""
-    names, spans = [], []
+    """{address: [begin, end, macs]...}, and the addresses that were asked for last; a prober may come after another."""
+    names, spans = [], {}
     for event in events:
         if "start" in event:
-            for span in spans:  # an earlier prober of the same file stopped here
-                if span:
-                    span[-1][1] = min(span[-1][1], event["t"])
-            names = names or event["start"]
-            spans = spans or [[] for _ in names]
+            names = event["start"]
+            for mine in spans.values():
+                mine[-1][1] = min(mine[-1][1], event["t"])
         elif "a" in event:
-            mine = spans[event["a"]]
+            mine = spans.setdefault(names[event["a"]], [])
             if mine:
-                mine[-1][1] = event["t"]
+                mine[-1][1] = min(mine[-1][1], event["t"])
             mine.append([event["t"], end, tuple(event["m"])])
-    return names, spans
+    return spans, names
 
 
 def overlaps_of(spans):
@@ -202,16 +200,18 @@ def judge(options):
     last = max((e["t"] for e in events if "mark" not in e), default=events[-1]["t"])
     since, until = moment(options.since, events[0]["t"]), moment(options.until, last)
     thaws = [e["t"] for e in marks if e["mark"].startswith("thaw")]
-    names, spans = spans_of(events, last)
+    spans, _ = spans_of(events, last)
     problems, result = [], {"since": since, "until": until, "addresses": {}, "blind_ms": 0}
-    if not names or until <= since:
+    if not spans or until <= since:
         problems.append("the prober saw nothing")
     for event in events:
         if "blind" in event and since <= event["t"] <= until:
             result["blind_ms"] = max(result["blind_ms"], round(event["blind"] * 1000))
-    for name, mine in zip(names, spans):
+    for name, mine in spans.items():
         mine = [s for s in mine if s[1] > since and s[0] < until]
         gaps, overlaps = gaps_of(mine, since, until), [o for o in overlaps_of(mine) if o[0] + o[1] > since]
+        if not mine:  # nobody asked for it in that time
+            continue
         row = {
             "hands": hands_of(mine),
             "answered": any(s[2] for s in mine),
@@ -249,8 +249,8 @@ def place(when, marks):
 
 def holder(path):
     events = read(path)
-    _, spans = spans_of(events, 0)
-    present = {mine[-1][2] if mine else () for mine in spans}
+    spans, names = spans_of(events, float("inf"))
+    present = {spans[name][-1][2] if name in spans else () for name in names}
     if any(len(macs) > 1 for macs in present):
         print("two")
     else:

@@ -3,14 +3,16 @@
 # shellcheck shell=bash
 
 network_up() {
-	local net
+	local net i=0
 	[ ! -e "/run/netns/$LAB_NS" ] || return 0
 	ip netns add "$LAB_NS"
 	ip -n "$LAB_NS" link set lo up
 	for net in $NETS; do
-		ip -n "$LAB_NS" link add "br-$net" type bridge stp_state 0 forward_delay 0
+		# a MAC of its own: else it takes that of a cable, and another when a node is switched off
+		ip -n "$LAB_NS" link add "br-$net" address "$(printf '52:54:00:77:%02x:fe' $i)" type bridge stp_state 0 forward_delay 0
 		ip -n "$LAB_NS" link set "br-$net" mtu "${NET_MTU[$net]}" up
 		ip -n "$LAB_NS" addr add "${NET_PREFIX[$net]}.254/24" dev "br-$net"
+		i=$((i + 1))
 	done
 }
 
