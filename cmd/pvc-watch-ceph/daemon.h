@@ -30,6 +30,7 @@
 struct queue;
 
 struct mailbox;
+struct stats;
 
 struct daemon {
 	struct loop *loop;
@@ -39,6 +40,7 @@ struct daemon {
 	struct ceph *ceph;
 	struct workers *workers;
 	struct mailbox *mailbox;
+	struct stats *stats;
 	struct queue *queues[STORAGE_QUEUE_COUNT];
 	struct store_watch *role_watch;
 	bool role_known, primary;
@@ -152,3 +154,8 @@ void queue_take(struct queue *queue, struct task *task);
 void queue_pass(struct queue *queue);
 /* The answer, then the lock is released. */
 void queue_answer(struct queue *queue, struct task *task, bool success);
+
+/* ---- stats.c: the figures of the cluster ---- */
+int stats_start(struct daemon *daemon);
+void stats_stop(struct daemon *daemon);
+bool stats_hang(const struct daemon *daemon); /* a thread is still asking */

@@ -69,7 +69,7 @@ static int start(struct daemon *daemon) {
 		r = store_watch_value(daemon->store, path, on_role, daemon, &daemon->role_watch);
 	for (int i = 0; i < STORAGE_QUEUE_COUNT && r >= 0; i++)
 		r = queue_start(daemon, (enum storage_queue)i);
-	return r;
+	return r < 0 ? r : stats_start(daemon);
 }
 
 /* Threads that hang keep what they use. */
@@ -77,6 +77,7 @@ static void stop(struct daemon *daemon) {
 	loop_stopping(daemon->loop);
 	daemon->stopping = true;
 	mail_stop(daemon);
+	stats_stop(daemon);
 	workers_free(daemon->workers);
 	for (size_t i = 0; i < STORAGE_QUEUE_COUNT; i++)
 		queue_unwatch(daemon->queues[i]);
@@ -117,7 +118,7 @@ static int run(struct config *config) {
 	else
 		r = loop_run(daemon.loop);
 	stop(&daemon);
-	if (daemon.tasks) /* exit handlers would take librados away from under its threads */
+	if (daemon.tasks || stats_hang(&daemon)) /* exit handlers would take librados away from under its threads */
 		_exit(r < 0 ? EXIT_SYSTEM : r);
 	ceph_free(daemon.ceph);
 	loop_free(daemon.loop);

@@ -143,3 +143,34 @@ int ceph_osd_crush_add(struct ceph *ceph, int64_t id, double weight, const char 
 int ceph_osd_safe_to_destroy(struct ceph *ceph, int64_t id, uint64_t *ret_pgs, char **ret_error);
 /* Forgets it: map, key and place in the CRUSH map. -EBUSY while it is up. */
 int ceph_osd_purge(struct ceph *ceph, int64_t id, char **ret_error);
+
+/* ---- figures (stats.c, osd_status.c): on the connection CEPH_MONITORING ---- */
+
+struct ceph_figure {
+	char *name; /* of a pool; number of an OSD */
+	char *json; /* an object with the reference's fields (data model, 7) */
+};
+struct ceph_figures {
+	char *status;  /* text of `ceph status` */
+	char *radosdf; /* text in the manner of `rados df` */
+	char *health;  /* "HEALTH_OK"... */
+	struct ceph_figure *pools;
+	size_t pool_count;
+	struct ceph_figure *osds;
+	size_t osd_count;
+	uint64_t osds_up, osds_in;
+};
+void ceph_figures_free(struct ceph_figures *figures);
+#define _cleanup_ceph_figures_ _cleanup_(ceph_figures_free)
+/* The whole picture; each question has the connection's bound, and the first that is not answered ends it. */
+int ceph_figures_read(struct ceph *ceph, struct ceph_figures *ret, char **ret_error);
+
+/* One row of the manager's `osd status`, which it gives as a table for people only. */
+struct ceph_osd_row {
+	int64_t id;
+	char *host, *used, *available, *state;
+	uint64_t write_ops, write_bytes, read_ops, read_bytes; /* a second */
+};
+void ceph_osd_row_free(struct ceph_osd_row *row);
+/* Reads the row by its words, not by columns. -EINVAL for what is no row of an OSD (the heading). */
+int ceph_osd_row_parse(const char *line, struct ceph_osd_row *ret);

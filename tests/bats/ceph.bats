@@ -113,3 +113,26 @@ held() { does holders rbd held && [[ "$text" == *lock:* ]]; }
 	does info rbd held # we ourselves work on
 	[ "$result" = ok ]
 }
+
+# the eight commands that the reference runs on every heartbeat; prints microseconds of processor time
+eight_commands() {
+	local TIMEFORMAT='%U %S' user system
+	read -r user system < <({ time {
+		ceph_ask health && ceph_ask status && ceph_ask df --format json && ceph_ask osd dump --format json &&
+			ceph_ask osd df --format json && ceph_ask osd status && ceph_ask pg dump osds --format json && _in_netns rados df
+	} >/dev/null </dev/null 2>>"$CEPH_DIR/log/client"; } 2>&1)
+	echo $((${user/./}000 + ${system/./}000))
+}
+@test "one reading of all figures takes less than 5 ms of processor time, less than a 200th of the reference's commands" {
+	local best=1000000 theirs
+	does figures # connects
+	for _ in {1..10}; do
+		does figures
+		[ "$result" = ok ]
+		[ "$text" -ge "$best" ] || best=$text
+	done
+	theirs=$(eight_commands)
+	echo "# one reading: $best us of processor time; the eight commands: $theirs us" >&3
+	[ "$best" -lt 5000 ]
+	[ $((best * 200)) -lt "$theirs" ]
+}

@@ -3,6 +3,8 @@
  * Steers lib/ceph for tests/bats/ceph.bats: one command a line on standard input, one answer a line:
  * "ok|error-name MILLISECONDS [text]".
  */
+#include <time.h>
+
 #include "ceph/ceph.h"
 
 static int answer_list(struct strlist *list, char **text) {
@@ -35,6 +37,20 @@ static int query(struct ceph *ceph, const char *use, const char *target, const c
 	return r;
 }
 
+/* The text: microseconds of processor time that all threads of this process took for it. */
+static int figures(struct ceph *ceph, char **text, char **error) {
+	_cleanup_ceph_figures_ struct ceph_figures read = {0};
+	struct timespec begin, end;
+	int r;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+	r = ceph_figures_read(ceph, &read, error);
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	*text =
+	    str_printf("%lld", (long long)(end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000);
+	return r;
+}
+
 static int act(struct ceph *ceph, char **words, size_t count, char **text, char **error) {
 	struct strlist list = {0};
 	const char *verb = words[0];
@@ -58,6 +74,8 @@ static int act(struct ceph *ceph, char **words, size_t count, char **text, char 
 		return ceph_image_info(ceph, words[1], words[2], text, error);
 	if (strcmp(verb, "holders") == 0 && count == 3)
 		return holders(ceph, words, text, error);
+	if (strcmp(verb, "figures") == 0)
+		return figures(ceph, text, error);
 	if (strcmp(verb, "create") == 0 && count == 4)
 		return ceph_image_create(ceph, words[1], words[2], strtoull(words[3], NULL, 10), error);
 	if (strcmp(verb, "seize") == 0 && count == 3) {
