@@ -57,6 +57,17 @@ $(BUILD)/tests/$(1): $(BUILD)/tests/unit/$(1).o $(call test_objects,$(1)) $(LIBR
 endef
 $(foreach t,$(notdir $(UNIT_TESTS)),$(eval $(call test_rule,$(t))))
 
+# Many nodes in virtual time: see tests/sim/world.h.
+SIMULATOR := $(BUILD)/tests/sim/sim
+$(SIMULATOR): $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c))) $(LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+SEEDS ?= 10000
+.PHONY: sim simulator
+simulator: $(SIMULATOR)
+sim: $(SIMULATOR)
+	$(SIMULATOR) --seeds $(SEEDS)
+	$(SIMULATOR) --seeds $(SEEDS) --mutation all
+
 # the flags are part of what is built: Makefile
 $(BUILD)/%.o: %.c lib/base/banned.h Makefile
 	@mkdir -p $(@D)
@@ -154,6 +165,7 @@ help:
 	@echo 'make sanitize   unit tests under ASan and UBSan'
 	@echo 'make lint       static checks of code, units, man pages and scripts'
 	@echo 'make fuzz       fuzz the parsers of foreign input'
+	@echo 'make sim        fencing and the primary role of many simulated nodes under random faults (SEEDS=10000)'
 	@echo 'make bench      measurements'
 	@echo 'make chaos-primary  the primary role under a hundred random faults (an hour)'
 	@echo 'make deb        the Debian package'
