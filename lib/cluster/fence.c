@@ -10,8 +10,8 @@
 
 /*
  * Is it proven? `off` is an agent's word, and agents lie: of a node that had armed its watchdog nothing is believed
- * before that watchdog's time is over as well, which costs nothing (fence_rules_check(): it is over by then, or nearly).
- * Without agents the watchdog alone proves it.
+ * before that watchdog's time is over as well, which costs nothing (fence_rules_check(): it is over by then, or
+ * nearly). Without agents the watchdog alone proves it.
  */
 static bool is_proven(const struct fence_view *view) {
 	if (view->verdict == FENCE_OFF)
@@ -76,9 +76,9 @@ usec_t fence_retry_pause(unsigned attempts) {
 /* ---- words ---- */
 
 static const char *const actions[FENCE_ACTION_COUNT] = {
-    [FENCE_WAIT] = "wait",     [FENCE_CLAIM] = "claim", [FENCE_RESUME] = "resume", [FENCE_CANCEL] = "cancel",
-    [FENCE_AGENTS] = "agents", [FENCE_PROVE] = "prove", [FENCE_SEAL] = "seal",     [FENCE_RECOVER] = "recover",
-    [FENCE_FORGET] = "forget",
+    [FENCE_WAIT] = "wait",     [FENCE_CLAIM] = "claim",     [FENCE_RESUME] = "resume",
+    [FENCE_CANCEL] = "cancel", [FENCE_AGENTS] = "agents",   [FENCE_PROVE] = "prove",
+    [FENCE_SEAL] = "seal",     [FENCE_RECOVER] = "recover", [FENCE_FORGET] = "forget",
 };
 static const char *const steps[FENCE_STEP_COUNT] = {
     [FENCE_NONE] = "none",     [FENCE_CLAIMED] = "claimed", [FENCE_PROVEN] = "proven",

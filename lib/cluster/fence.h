@@ -6,11 +6,12 @@
  * Silence is measured on the observer's own monotonic clock, from the moment at which it saw the heartbeat's key change
  * last. What a heartbeat says is not looked at: clocks of two machines are never compared.
  *
- * Why a node whose machines are started elsewhere has stopped running them (all durations from the moment S at which the
- * victim sent its last heartbeat that was committed; nobody can have seen that change earlier):
+ * Why a node whose machines are started elsewhere has stopped running them (all durations from the moment S at which
+ * the victim sent its last heartbeat that was committed; nobody can have seen that change earlier):
  *
- *   victim    S -- answer, at most fence_reply_limit() later: the watchdog is fed -- fence_watchdog_time() --> it is reset
- *   observer    S <= change seen ------------------------- fence_cut_time() ---------------------------------> "cut"
+ *   victim    S -- answer, at most fence_reply_limit() later: the watchdog is fed -- fence_watchdog_time() --> it is
+ * reset observer    S <= change seen ------------------------- fence_cut_time() --------------------------------->
+ * "cut"
  *
  * An answer that comes later feeds nothing. fence_cut_time() is the sum of both and a margin for clocks that run at
  * different speeds, and no configuration is accepted for which it is longer than the silence after which a node counts
@@ -41,16 +42,17 @@ int fence_rules_check(const struct fence_rules *rules, char **ret_error);
 
 enum fence_health {
 	FENCE_WELL,
-	FENCE_SILENT, /* for the dead time, and it has its saving throw: one more interval, and two more while a session of
-			 its keepalive program lives, which has a dead program rather than a dead host behind it */
+	FENCE_SILENT, /* for the dead time, and it has its saving throw: one more interval, and two more while a session
+			 of its keepalive program lives, which has a dead program rather than a dead host behind it */
 	FENCE_DEAD,
 	FENCE_HEALTH_COUNT
 };
 struct fence_sight {
 	usec_t now;      /* this node's CLOCK_MONOTONIC */
 	usec_t changed;  /* when its heartbeat was seen to change last */
-	usec_t watching; /* since when this node has been seeing everything: begins anew with each session, and after each time
-			    in which its own session was in doubt. An ensemble that was away kept everybody silent (D22). */
+	usec_t watching; /* since when this node has been seeing everything: begins anew with each session, and after
+			    each time in which its own session was in doubt. An ensemble that was away kept everybody
+			    silent (D22). */
 	bool confirmed;  /* this node's own session is known to live right now */
 	bool session;    /* the ephemeral key of the peer's keepalive program is there */
 };
@@ -59,13 +61,13 @@ usec_t fence_silence(const struct fence_sight *sight);
 
 /* ---- what is to be done about one (fence.c) ---- */
 
-enum fence_step { /* as recorded in /pvc/fence/NODE; each is idempotent, whoever comes next goes on there */
-	FENCE_NONE,    /* no record */
-	FENCE_CLAIMED, /* its daemonstate is `dead`; its agents are to be asked */
-	FENCE_PROVEN,  /* it is off or cut: its storage is to be sealed */
-	FENCE_SEALED,  /* its clients are blocklisted: its machines are to be recovered */
-	FENCE_DONE,    /* ... and were */
-	FENCE_STEP_COUNT
+enum fence_step {             /* as recorded in /pvc/fence/NODE; each is idempotent, whoever comes next goes on there */
+		  FENCE_NONE, /* no record */
+		  FENCE_CLAIMED, /* its daemonstate is `dead`; its agents are to be asked */
+		  FENCE_PROVEN,  /* it is off or cut: its storage is to be sealed */
+		  FENCE_SEALED,  /* its clients are blocklisted: its machines are to be recovered */
+		  FENCE_DONE,    /* ... and were */
+		  FENCE_STEP_COUNT
 };
 enum fence_verdict {
 	FENCE_UNKNOWN, /* no agent could tell */
@@ -92,14 +94,15 @@ struct fence_view {
 	enum fence_fencer fencer;
 	enum fence_verdict verdict; /* of the agents' last answer, or as recorded from FENCE_PROVEN on */
 	bool confirmed;             /* this node's own session is known to live right now */
-	bool may_claim;             /* a coordinator in state run, no maintenance, the victim's state is run, init, shutdown or dead */
-	bool may_recover;           /* the configured action for this verdict is `migrate` */
-	bool armed;                 /* the victim had said that its watchdog is armed */
-	bool cut_time;              /* its silence is longer than fence_cut_time() */
-	bool asked;                 /* the agents were asked under this claim by this fencer */
-	bool retry;                 /* the pause after an unknown verdict is over */
-	bool back;                  /* its heartbeat changed since the claim */
-	bool another_boot;          /* ... and its boot id is another one: it came up anew */
+	bool may_claim; /* a coordinator in state run, no maintenance, the victim's state is run, init, shutdown or dead
+			 */
+	bool may_recover;  /* the configured action for this verdict is `migrate` */
+	bool armed;        /* the victim had said that its watchdog is armed */
+	bool cut_time;     /* its silence is longer than fence_cut_time() */
+	bool asked;        /* the agents were asked under this claim by this fencer */
+	bool retry;        /* the pause after an unknown verdict is over */
+	bool back;         /* its heartbeat changed since the claim */
+	bool another_boot; /* ... and its boot id is another one: it came up anew */
 };
 enum fence_action fence_decide(const struct fence_view *view);
 const char *fence_action_name(enum fence_action action);

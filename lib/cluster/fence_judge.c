@@ -10,7 +10,8 @@ usec_t fence_reply_limit(const struct fence_rules *rules) {
 	return rules->interval;
 }
 
-/* Whole seconds: what watchdog devices know. Feeding late by the reply limit, it still fires within suicide_intervals. */
+/* Whole seconds: what watchdog devices know. Feeding late by the reply limit, it still fires within suicide_intervals.
+ */
 usec_t fence_watchdog_time(const struct fence_rules *rules) {
 	usec_t all = rules->suicide_intervals * rules->interval;
 
@@ -33,18 +34,19 @@ usec_t fence_dead_time(const struct fence_rules *rules) {
 
 int fence_rules_check(const struct fence_rules *rules, char **ret_error) {
 	if (rules->suicide_intervals > 0 && rules->suicide_intervals < LEAST_SUICIDE)
-		return error_set(ret_error, -EINVAL,
-				 "suicide_intervals: expected 0 or at least %u, so that one heartbeat that is lost does "
-				 "not reset the node, found %llu",
-				 LEAST_SUICIDE, (unsigned long long)rules->suicide_intervals);
+		return error_set(
+		    ret_error, -EINVAL,
+		    "suicide_intervals: expected 0 or at least %u, so that one heartbeat that is lost does "
+		    "not reset the node, found %llu",
+		    LEAST_SUICIDE, (unsigned long long)rules->suicide_intervals);
 	if (rules->fence_intervals == 0 || rules->suicide_intervals == 0)
 		return 0;
 	if (fence_cut_time(rules) > fence_dead_time(rules) + rules->interval)
-		return error_set(ret_error, -EINVAL,
-				 "suicide_intervals (%llu): expected at most fence_intervals (%llu), so that a node that "
-				 "is cut off has reset itself before others take over what it ran",
-				 (unsigned long long)rules->suicide_intervals,
-				 (unsigned long long)rules->fence_intervals);
+		return error_set(
+		    ret_error, -EINVAL,
+		    "suicide_intervals (%llu): expected at most fence_intervals (%llu), so that a node that "
+		    "is cut off has reset itself before others take over what it ran",
+		    (unsigned long long)rules->suicide_intervals, (unsigned long long)rules->fence_intervals);
 	return 0;
 }
 

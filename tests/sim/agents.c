@@ -12,7 +12,8 @@ static struct process *program_of(struct world *world, int node, enum program pr
 bool is_confirmed(const struct world *world, const struct process *process) {
 	if (world->mutation == MUTATE_TRUST_CONNECTING)
 		return true;
-	return process->session != NOBODY && process->confirmed && world->now - process->confirmed < TIMELINE_SESSION / 3;
+	return process->session != NOBODY && process->confirmed &&
+	       world->now - process->confirmed < TIMELINE_SESSION / 3;
 }
 
 /* Session, confirmations, and the copy of the tree. True while there is a connection. */
@@ -103,8 +104,7 @@ static void ask_agents(struct world *world, int node, int victim) {
 	say(world, "node %d: asks the agents of node %d", node, victim);
 	for (int other = 0; other < world->nodes; other++)
 		if (other != node && world->hosts[other].peers[victim].agents_until > world->now &&
-		    process_acts(world, other, KEEPALIVE) &&
-		    is_confirmed(world, program_of(world, other, KEEPALIVE)))
+		    process_acts(world, other, KEEPALIVE) && is_confirmed(world, program_of(world, other, KEEPALIVE)))
 			broken(world, "nodes %d and %d fence node %d at the same time", node, other, victim);
 	peer->answer = FENCE_UNKNOWN;
 	peer->agents_until = world->now + USEC_PER_SEC;
@@ -234,7 +234,9 @@ static void mind_peer(struct world *world, int node, int victim) {
 	    .fencer = !session_lives(world, record->session) ? FENCER_NOBODY
 		      : record->session == process->session  ? FENCER_ME
 							     : FENCER_OTHER,
-	    .verdict = record->step >= FENCE_PROVEN ? record->verdict : peer->asked ? peer->verdict : FENCE_UNKNOWN,
+	    .verdict = record->step >= FENCE_PROVEN ? record->verdict
+		       : peer->asked                ? peer->verdict
+						    : FENCE_UNKNOWN,
 	    .confirmed = sight.confirmed,
 	    .may_claim = process->view.nodes[node].state == DAEMON_RUN && keys->state != DAEMON_STOP,
 	    .may_recover = record->verdict == FENCE_CUT ? world->rules.recover_cut : world->rules.recover_off,
@@ -265,9 +267,9 @@ static void beat(struct world *world, int node) {
 	if (world->now >= host->beat.next)
 		host->beat.next = world->now + world->rules.interval;
 	host->beat.asked = world->now;
-	(void)ask(world, node, KEEPALIVE,
-		  (struct message){.kind = REQUEST_BEAT,
-				   .detail = world->device && fence_watchdog_time(&world->rules) > 0});
+	(void)ask(
+	    world, node, KEEPALIVE,
+	    (struct message){.kind = REQUEST_BEAT, .detail = world->device && fence_watchdog_time(&world->rules) > 0});
 }
 
 /* While its own session is in doubt it sees nothing and does nothing: the others' time begins anew, and agents that are
@@ -336,11 +338,11 @@ void watch_nodes_tick(struct world *world, int node) {
 		return;
 	view = (struct primary_view){
 	    .fitness = host->registered ? primary_fitness(tree->nodes[node].state) : PRIMARY_LEAVES,
-	    .wish = tree->wish == NOBODY                     ? WISH_NOBODY
-		    : tree->wish == node                     ? WISH_ME
+	    .wish = tree->wish == NOBODY                    ? WISH_NOBODY
+		    : tree->wish == node                    ? WISH_ME
 		    : is_candidate(world, tree, tree->wish) ? WISH_OTHER
-							     : WISH_UNFIT,
-	    .lease = process->session == NOBODY                    ? LEASE_OTHERS
+							    : WISH_UNFIT,
+	    .lease = process->session == NOBODY                     ? LEASE_OTHERS
 		     : tree->lease_session == NOBODY                ? LEASE_NOBODYS
 		     : tree->lease_session == process->session      ? LEASE_MINE
 		     : tree->lease_node == node && host->registered ? LEASE_OLD

@@ -30,9 +30,7 @@ static usec_t seconds(struct world *world, unsigned least, unsigned most) {
 }
 
 /* Faults that heal by themselves need a moment for it; kept per host. */
-static struct {
-	usec_t linked_at, stored_at, bmc_at, slow_at;
-} heals[NODES];
+static struct { usec_t linked_at, stored_at, bmc_at, slow_at; } heals[NODES];
 static usec_t quiet_until;
 
 static void power_cut(struct world *world, int node, bool bmc_too) {
@@ -75,7 +73,8 @@ static void happen(struct world *world, enum fault fault, int node) {
 	case QUORUM_LOST:
 		world->quorum = false;
 		/* nodes that are to reset themselves when cut off do so: for them it is not harmless for that long */
-		world->quorum_at = world->now + (world->ride_out && world->device ? 8 * USEC_PER_SEC : seconds(world, 30, 100));
+		world->quorum_at =
+		    world->now + (world->ride_out && world->device ? 8 * USEC_PER_SEC : seconds(world, 30, 100));
 		break;
 	case SHORT_CUT:
 		cut(world, node, seconds(world, 1, 8));
@@ -154,10 +153,10 @@ static void heal_what_is_due(struct world *world) {
 
 void faults_tick(struct world *world) {
 	static const unsigned char weights[FAULTS] = {
-	    [KILL_PROGRAM] = 12, [SHORT_HANG] = 8,  [LEADER_CHANGE] = 8, [QUORUM_LOST] = 4, [SHORT_CUT] = 8,
-	    [CLOCK_STEP] = 4,    [STORAGE_CUT] = 4, [NEW_WISH] = 8,      [POWER_CUT] = 6,   [POWER_AND_BMC_CUT] = 4,
-	    [FREEZE] = 10,       [LONG_HANG] = 8,   [LONG_CUT] = 10,     [SLOW_ANSWERS] = 8, [BMC_TROUBLE] = 8, [TWO_POWER_CUTS] = 2,
-	    [COLD_START] = 1,
+	    [KILL_PROGRAM] = 12,  [SHORT_HANG] = 8,  [LEADER_CHANGE] = 8, [QUORUM_LOST] = 4,  [SHORT_CUT] = 8,
+	    [CLOCK_STEP] = 4,     [STORAGE_CUT] = 4, [NEW_WISH] = 8,      [POWER_CUT] = 6,    [POWER_AND_BMC_CUT] = 4,
+	    [FREEZE] = 10,        [LONG_HANG] = 8,   [LONG_CUT] = 10,     [SLOW_ANSWERS] = 8, [BMC_TROUBLE] = 8,
+	    [TWO_POWER_CUTS] = 2, [COLD_START] = 1,
 	};
 	unsigned sum = 0, drawn;
 	int limit = world->ride_out ? HARMLESS : FAULTS;

@@ -145,13 +145,14 @@ static uint64_t search(uint64_t first, uint64_t count, enum mutation mutation, u
 			break;
 	}
 	if (mutation == MUTATION_NONE)
-		(void)printf("%llu seeds, %.0f hours: %llu faults, %llu nodes fenced (%llu proven, %llu called off), %llu machines "
-			     "recovered, %llu watchdog resets, %llu changes of the primary; %llu seeds broke a promise\n",
-			     (unsigned long long)count, (double)sum.virtual_time / USEC_PER_SEC / 3600,
-			     (unsigned long long)sum.faults, (unsigned long long)sum.claims,
-			     (unsigned long long)sum.proofs, (unsigned long long)sum.cancels,
-			     (unsigned long long)sum.recovered, (unsigned long long)sum.resets,
-			     (unsigned long long)sum.handovers, (unsigned long long)bad);
+		(void)printf(
+		    "%llu seeds, %.0f hours: %llu faults, %llu nodes fenced (%llu proven, %llu called off), %llu "
+		    "machines "
+		    "recovered, %llu watchdog resets, %llu changes of the primary; %llu seeds broke a promise\n",
+		    (unsigned long long)count, (double)sum.virtual_time / USEC_PER_SEC / 3600,
+		    (unsigned long long)sum.faults, (unsigned long long)sum.claims, (unsigned long long)sum.proofs,
+		    (unsigned long long)sum.cancels, (unsigned long long)sum.recovered, (unsigned long long)sum.resets,
+		    (unsigned long long)sum.handovers, (unsigned long long)bad);
 	free(world);
 	return bad;
 }

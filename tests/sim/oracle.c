@@ -4,8 +4,8 @@
 
 #define THAW TIMELINE_RELEASE /* a host that was frozen holds the addresses until its services have stopped */
 
-/* A controller that lies about a host without a watchdog leaves it running, and nobody can know. What is left then is the
- * storage, which takes no more writes of it. */
+/* A controller that lies about a host without a watchdog leaves it running, and nobody can know. What is left then is
+ * the storage, which takes no more writes of it. */
 static bool counts(const struct world *world, const struct host *host, int vm) {
 	if (!host->on || !host->vms[vm])
 		return false;
@@ -77,8 +77,8 @@ void oracle_end(struct world *world) {
 		for (int node = 0; node < world->nodes; node++)
 			running += world->hosts[node].on && world->hosts[node].vms[vm];
 		if (running != 1)
-			broken(world, "nothing lost: VM %d runs %d times at the end, node %d has it (%s, record: %s)", vm,
-			       running, world->tree.vms[vm].node,
+			broken(world, "nothing lost: VM %d runs %d times at the end, node %d has it (%s, record: %s)",
+			       vm, running, world->tree.vms[vm].node,
 			       daemon_state_name(world->tree.nodes[world->tree.vms[vm].node].state),
 			       fence_step_name(world->tree.records[world->tree.vms[vm].node].step));
 	}

@@ -44,7 +44,7 @@ enum program { KEEPALIVE, WATCH_NODES, WATCH_DOMAINS, PROGRAMS };
 /* ---- what ZooKeeper holds ---- */
 
 struct node_keys {
-	int beat; /* version of the heartbeat's key */
+	int beat;    /* version of the heartbeat's key */
 	usec_t wall; /* what the heartbeat says: for a mutation alone */
 	enum daemon_state state;
 	int state_version;
@@ -55,10 +55,10 @@ struct node_keys {
 struct record {
 	enum fence_step step;
 	enum fence_verdict verdict;
-	int fencer; /* node */
-	int session; /* the fencer's ephemeral key, or NOBODY */
-	unsigned boot; /* the victim's */
-	int beat; /* its heartbeat at the claim */
+	int fencer;        /* node */
+	int session;       /* the fencer's ephemeral key, or NOBODY */
+	unsigned boot;     /* the victim's */
+	int beat;          /* its heartbeat at the claim */
 	int state_version; /* of its daemonstate as the claim left it */
 	int version;
 	unsigned claim; /* a number of its own */
@@ -93,7 +93,7 @@ struct process {
 	unsigned life;              /* counts its starts: answers to an earlier life are lost */
 	int session;                /* index, or NOBODY */
 	usec_t confirmed, pinged;
-	bool asking;                /* a request that changes something is outstanding */
+	bool asking; /* a request that changes something is outstanding */
 	usec_t asked_at;
 	usec_t lost_at; /* without a connection since */
 	usec_t fed_dog; /* systemd's watchdog */
@@ -107,8 +107,8 @@ struct host {
 	unsigned boot;
 	bool frozen;
 	usec_t thaws_at;
-	bool linked; /* to ZooKeeper */
-	bool stored; /* to the storage */
+	bool linked;  /* to ZooKeeper */
+	bool stored;  /* to the storage */
 	bool bmc_fed; /* its controller has power of its own */
 	enum { BMC_WORKS, BMC_FAILS, BMC_HANGS, BMC_LIES } bmc;
 	bool dog_armed;
@@ -118,13 +118,17 @@ struct host {
 	bool blocked;          /* its clients are blocklisted */
 	bool registered;       /* in this boot */
 	int64_t wall_offset;
-	usec_t pulled_at;    /* a controller switches it off then; 0: none */
-	bool lied;           /* its controller said that it was off, in this boot */
-	bool slow;           /* what ZooKeeper answers comes seconds later */
+	usec_t pulled_at; /* a controller switches it off then; 0: none */
+	bool lied;        /* its controller said that it was off, in this boot */
+	bool slow;        /* what ZooKeeper answers comes seconds later */
 	struct service service;
 	struct process processes[PROGRAMS];
 	/* memory of its keepalive program */
-	struct { usec_t sent, answered, asked; bool fed; usec_t next; } beat;
+	struct {
+		usec_t sent, answered, asked;
+		bool fed;
+		usec_t next;
+	} beat;
 	usec_t watching;
 	struct peer {
 		int seen_beat;
@@ -188,7 +192,9 @@ struct world {
 	bool ride_out; /* only faults that must cost nothing */
 	bool device;   /* hosts have hardware watchdogs */
 	usec_t thawed; /* when a host thawed last */
-	struct { unsigned claims, proofs, recovered, resets, cancels, handovers, faults; } figures;
+	struct {
+		unsigned claims, proofs, recovered, resets, cancels, handovers, faults;
+	} figures;
 	char *trace;
 	size_t trace_length, trace_room;
 };

@@ -30,8 +30,7 @@ static int register_node(struct world *world, const struct message *message) {
 	struct node_keys *keys = &world->tree.nodes[message->node];
 	const struct record *record = &world->tree.records[message->node];
 
-	if ((record->step == FENCE_PROVEN || record->step == FENCE_SEALED) &&
-	    world->mutation != MUTATE_BLIND_REGISTER)
+	if ((record->step == FENCE_PROVEN || record->step == FENCE_SEALED) && world->mutation != MUTATE_BLIND_REGISTER)
 		return -EBUSY;
 	keys->boot = world->hosts[message->node].boot;
 	keys->armed = false;
