@@ -129,6 +129,7 @@ bench:
 	tests/bench/run
 	tests/bench/firewall
 	tests/bench/leases
+	tests/bench/metadata
 	tests/bench/handover
 
 # Faults at random for the primary role: CHAOS_COUNT of them (30 s each), the same ones for the same CHAOS_SEED.

@@ -36,8 +36,8 @@ static void on_state(struct store *store, enum store_state state, void *userdata
 	loop_status(metadata->loop, "%s", state == STORE_CONNECTING ? "waiting for ZooKeeper" : "serving");
 }
 
-static void on_closed(int index, void *userdata) {
-	networks_closed(userdata, index);
+static void on_closed(void *userdata) {
+	networks_go_on(userdata);
 }
 
 static int start(struct metadata *metadata) {

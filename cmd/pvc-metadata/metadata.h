@@ -61,6 +61,7 @@ struct metadata {
 	sd_event_source *monitor_source, *settle, *retry;
 	struct store_watch *networks_watch;
 	struct network *networks;
+	unsigned paused; /* networks that accept nothing for the moment */
 	bool networks_listed, address_there;
 	/* vms.c */
 	struct store_watch *vms_watch;
@@ -86,7 +87,7 @@ void networks_free(struct metadata *metadata);
 bool networks_are_seen(const struct metadata *metadata);
 /* The VNI of the managed network whose bridge has that index; NULL: none. */
 const char *networks_vni(const struct metadata *metadata, int index);
-void networks_closed(struct metadata *metadata, int index); /* a connection from there ended */
+void networks_go_on(struct metadata *metadata); /* there is room for connections again */
 
 /* ---- address.c ---- */
 int address_ensure(struct metadata *metadata, const struct net_links *links);

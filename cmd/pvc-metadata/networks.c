@@ -21,7 +21,7 @@ struct network {
 	char *vni;
 	char bridge[IFNAMSIZ];
 	struct store_watch *watch;
-	bool seen, managed, listed;
+	bool seen, managed, listed, paused;
 	int index; /* of the bridge that `fd` is bound to */
 	int fd;
 	sd_event_source *io;
@@ -31,41 +31,68 @@ struct network {
 
 static void compare(struct metadata *metadata);
 
+static int on_settle(sd_event_source *source, uint64_t usec, void *userdata) {
+	(void)source;
+	(void)usec;
+	compare(userdata);
+	return 0;
+}
+
+static void arm(struct metadata *metadata, sd_event_source **source, usec_t delay) {
+	int r = event_timer(loop_event(metadata->loop), source, delay, on_settle, metadata);
+
+	if (r < 0)
+		log_error("cannot set a timer: %s", strerror(-r));
+}
+
 /* ---- connections ----------------------------------------------------------------------------------------------- */
 
+/* Paused, connections wait in the socket's own queue. */
 static void set_accepting(struct network *network, bool on) {
 	int r = sd_event_source_set_enabled(network->io, on ? SD_EVENT_ON : SD_EVENT_OFF);
 
 	if (r < 0)
 		log_error("VNI %s: cannot %s accepting connections: %s", network->vni, on ? "go on" : "pause",
 			  strerror(-r));
+	if (network->paused == on)
+		network->metadata->paused += on ? -1 : 1;
+	network->paused = !on;
 }
 
-/* Over PER_NETWORK they wait in the socket's own queue: one network's guests do not shut out those of others. */
+/* A network's guests do not shut out those of others, and nobody is refused because of the others. */
+static bool is_full(const struct network *network) {
+	struct http *http = network->metadata->http;
+
+	return http_count(http, network->index) >= PER_NETWORK || http_count(http, 0) >= HTTP_CONNECTIONS;
+}
+
 static int on_connect(sd_event_source *source, int fd, uint32_t events, void *userdata) {
 	struct network *network = userdata;
-	struct http *http = network->metadata->http;
 
 	(void)source;
 	(void)events;
 	for (int i = 0; i < ACCEPT_ONCE; i++) {
 		int accepted;
 
-		if (http_count(http, network->index) >= PER_NETWORK) {
+		if (is_full(network)) {
 			set_accepting(network, false);
 			return 0;
 		}
 		accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (accepted < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+			set_accepting(network, false); /* not again at once and for ever */
+			arm(network->metadata, &network->metadata->retry, RETRY_TIME);
+		}
 		if (accepted < 0)
 			return 0; /* none any more, or one that has gone again */
-		http_add(http, accepted);
+		http_add(network->metadata->http, accepted);
 	}
 	return 0;
 }
 
-void networks_closed(struct metadata *metadata, int index) {
-	for (struct network *network = metadata->networks; network; network = network->next)
-		if (network->io && network->index == index)
+void networks_go_on(struct metadata *metadata) {
+	for (struct network *network = metadata->networks; network && metadata->paused > 0; network = network->next)
+		if (network->paused)
 			set_accepting(network, true);
 }
 
@@ -80,6 +107,9 @@ static void say(struct network *network, const char *error) {
 }
 
 static void close_listener(struct network *network) {
+	if (network->paused)
+		network->metadata->paused--;
+	network->paused = false;
 	network->io = sd_event_source_disable_unref(network->io);
 	if (network->fd >= 0)
 		(void)close(network->fd); /* it only listens */
@@ -145,20 +175,6 @@ static int apply(struct network *network, const struct net_links *links) {
 
 /* ---- comparing ------------------------------------------------------------------------------------------------- */
 
-static int on_settle(sd_event_source *source, uint64_t usec, void *userdata) {
-	(void)source;
-	(void)usec;
-	compare(userdata);
-	return 0;
-}
-
-static void arm(struct metadata *metadata, sd_event_source **source, usec_t delay) {
-	int r = event_timer(loop_event(metadata->loop), source, delay, on_settle, metadata);
-
-	if (r < 0)
-		log_error("cannot set a timer: %s", strerror(-r));
-}
-
 /* The first change starts the clock, so that a steady stream of changes does not put it off for ever. */
 static void compare_soon(struct metadata *metadata) {
 	int enabled = 0;
@@ -186,6 +202,7 @@ static void compare(struct metadata *metadata) {
 		if (r < 0)
 			first = r;
 	}
+	networks_go_on(metadata);
 	if (first < 0)
 		arm(metadata, &metadata->retry, RETRY_TIME);
 	metadata_try_ready(metadata);

@@ -67,11 +67,20 @@ static int on_age(sd_event_source *source, uint64_t usec, void *userdata) {
 	return 0;
 }
 
+/* Whose connection it is: the interface is inherited from the listening socket. */
+static int identify(int fd, struct sockaddr_in *ret_address, int *ret_index) {
+	socklen_t length = sizeof(*ret_address), size = sizeof(*ret_index);
+
+	if (getpeername(fd, (struct sockaddr *)ret_address, &length) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, ret_index, &size) < 0)
+		return -errno;
+	return ret_address->sin_family == AF_INET ? 0 : -EAFNOSUPPORT;
+}
+
 static struct peer *peer_new(struct http *http, struct MHD_Connection *connection) {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct sockaddr_in address = {0};
-	socklen_t length = sizeof(address), size = sizeof(int);
 	struct peer *peer = calloc(1, sizeof(*peer));
+	struct sockaddr_in address = {0};
 
 	if (!peer || !info) {
 		free(peer);
@@ -80,11 +89,10 @@ static struct peer *peer_new(struct http *http, struct MHD_Connection *connectio
 	peer->http = http;
 	peer->fd = info->connect_fd;
 	peer->since = now_monotonic();
-	/* inherited from the listening socket; without it, or without an address, the request is of nobody */
-	if (getsockopt(peer->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &peer->index, &size) < 0)
-		peer->index = 0;
-	if (getpeername(peer->fd, (struct sockaddr *)&address, &length) == 0 && address.sin_family == AF_INET)
+	if (identify(peer->fd, &address, &peer->index) >= 0)
 		peer->address = address.sin_addr;
+	else
+		peer->index = 0; /* of nobody */
 	peer->older = http->youngest;
 	if (http->youngest)
 		http->youngest->younger = peer;
@@ -97,7 +105,6 @@ static struct peer *peer_new(struct http *http, struct MHD_Connection *connectio
 
 static void peer_free(struct peer *peer) {
 	struct http *http = peer->http;
-	int index = peer->index;
 
 	if (peer->older)
 		peer->older->younger = peer->younger;
@@ -108,7 +115,7 @@ static void peer_free(struct peer *peer) {
 	else
 		http->youngest = peer->older;
 	free(peer);
-	http->options.closed(index, http->options.userdata);
+	http->options.closed(http->options.userdata);
 }
 
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
@@ -125,7 +132,15 @@ unsigned http_count(const struct http *http, int index) {
 	unsigned count = 0;
 
 	for (const struct peer *peer = http->oldest; peer; peer = peer->younger)
-		count += peer->index == index;
+		count += index == 0 || peer->index == index;
+	return count;
+}
+
+static unsigned count_of(const struct http *http, int index, struct in_addr address) {
+	unsigned count = 0;
+
+	for (const struct peer *peer = http->oldest; peer; peer = peer->younger)
+		count += peer->index == index && peer->address.s_addr == address.s_addr;
 	return count;
 }
 
@@ -280,14 +295,14 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 
 void http_add(struct http *http, int fd) {
 	struct sockaddr_in address = {0};
-	socklen_t length = sizeof(address);
+	int index = 0;
 
-	if (getpeername(fd, (struct sockaddr *)&address, &length) < 0) { /* gone already */
-		(void)close(fd);                                         /* nothing was written to it */
+	if (identify(fd, &address, &index) < 0 || count_of(http, index, address.sin_addr) >= HTTP_PER_ADDRESS) {
+		(void)close(fd); /* nothing was written to it */
 		return;
 	}
 	/* refused when there are too many; the library closes it then */
-	if (MHD_add_connection(http->daemon, fd, (struct sockaddr *)&address, length) == MHD_YES)
+	if (MHD_add_connection(http->daemon, fd, (struct sockaddr *)&address, sizeof(address)) == MHD_YES)
 		run_soon(http);
 }
 
@@ -303,10 +318,9 @@ static int start(struct http *http) {
 
 	http->daemon = MHD_start_daemon(
 	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, http,
-	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-	    (unsigned)HTTP_PER_ADDRESS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MEMORY,
-	    MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)HTTP_MEMORY, MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+	    on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
 	if (!http->daemon)
 		return errno ? -errno : -ENOMEM;
 	info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);

@@ -3,9 +3,9 @@
  * http: libmicrohttpd on the program's loop. It is given connections that were accepted elsewhere, and reads one
  * request of each; the answer may come later, from anything that runs on the loop.
  *
- * Bounds: HTTP_CONNECTIONS connections, HTTP_PER_ADDRESS of one address; a connection ends after HTTP_TIME whatever it
- * does (a peer that sends a byte now and then gains nothing); head of a request with HTTP_MEMORY bytes at the most (431
- * or 414); no request has a body (413); every answer closes its connection.
+ * Bounds: HTTP_CONNECTIONS connections, HTTP_PER_ADDRESS of one address behind one interface; a connection ends after
+ * HTTP_TIME whatever it does (a peer that sends a byte now and then gains nothing); head of a request with HTTP_MEMORY
+ * bytes at the most (431 or 414); no request has a body (413); every answer closes its connection.
  */
 #pragma once
 
@@ -22,16 +22,16 @@ struct http_request;
 struct http_options {
 	/* A request: exactly one http_answer() must follow, now or later. */
 	void (*handle)(struct http_request *request, void *userdata);
-	/* A connection that came in by that interface has ended. */
-	void (*closed)(int index, void *userdata);
+	void (*closed)(void *userdata); /* a connection has ended */
 	void *userdata;
 };
 int http_new(struct http **ret, sd_event *event, const struct http_options *options);
 /* All requests must be answered before. */
 void http_free(struct http *http);
-/* Takes over a connection, also on failure. It must be bound to an interface, as its listening socket was. */
+/* Takes over a connection, also on failure: it is closed when there are too many. It must be bound to an interface, as
+ * its listening socket was. */
 void http_add(struct http *http, int fd);
-/* Connections that came in by that interface. */
+/* Connections that came in by that interface; 0: all. */
 unsigned http_count(const struct http *http, int index);
 
 /* ---- one request: texts live until it is answered ---- */

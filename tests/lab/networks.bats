@@ -87,6 +87,17 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 	"$LAB" net ip route del 169.254.169.254
 }
 
+@test "D68: kill -9 of pvc-metadata on the primary: systemd brings it back, and guests are told who they are again" {
+	local p pid identities
+	p=$(primary)
+	pid=$(on "$p" systemctl show -P MainPID pvc-metadata)
+	on "$p" kill -KILL "$pid"
+	metadata_back() { [ "$(on "$p" systemctl show -P MainPID pvc-metadata)" != "$pid" ] && on "$p" systemctl -q is-active pvc-metadata; }
+	wait_until 60 metadata_back
+	identities=$(identities pvchv1 g1)
+	wait_until 120 identities_over pvchv1 g1 "$identities"
+}
+
 @test "kill -9 of pvc-gateway on the primary: the address stays, dnsmasq is the same, systemd brings it back" {
 	local p before pid
 	p=$(primary)
