@@ -133,7 +133,7 @@ int ceph_blocklist(struct ceph *ceph, const char *address, uint64_t seconds, cha
 /* Waiting for the map has no bound of its own, so the monitor is asked first whether it answers. */
 int ceph_wait_map(struct ceph *ceph, char **ret_error) {
 	struct connection *connection = NULL;
-	rados_t rados;
+	rados_t rados = NULL;
 	int r = ceph_command(ceph,
 			     &(struct ceph_command){.use = CEPH_WORK,
 						    .target = CEPH_MON,

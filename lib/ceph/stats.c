@@ -95,8 +95,8 @@ static json_t *pool_object(const json_t *pool, const json_t *stats, const struct
 	    (json_int_t)s->num_object_clones, "num_object_copies", (json_int_t)s->num_object_copies,
 	    "num_objects_missing_on_primary", (json_int_t)s->num_objects_missing_on_primary, "num_objects_unfound",
 	    (json_int_t)s->num_objects_unfound, "num_objects_degraded", (json_int_t)s->num_objects_degraded, "read_ops",
-	    (json_int_t)s->num_rd, "read_bytes", (json_int_t)(s->num_rd_kb * 1024), "write_ops", (json_int_t)s->num_wr,
-	    "write_bytes", (json_int_t)(s->num_wr_kb * 1024));
+	    (json_int_t)s->num_rd, "read_bytes", (json_int_t)s->num_rd_kb * 1024, "write_ops", (json_int_t)s->num_wr,
+	    "write_bytes", (json_int_t)s->num_wr_kb * 1024);
 }
 
 static int read_pool(rados_t rados, const json_t *pool, struct ceph_figures *figures, struct strbuf *table) {
@@ -118,8 +118,8 @@ static int read_pool(rados_t rados, const json_t *pool, struct ceph_figures *fig
 static int read_pools(struct ceph *ceph, struct ceph_figures *figures, char **ret_error) {
 	_cleanup_strbuf_ struct strbuf table = {0};
 	struct connection *connection = NULL;
-	json_t *df = NULL, *pool;
-	const json_t *totals;
+	const json_t *pools, *totals;
+	json_t *df = NULL;
 	char used[32], available[32], space[32];
 	rados_t rados;
 	size_t i;
@@ -127,15 +127,14 @@ static int read_pools(struct ceph *ceph, struct ceph_figures *figures, char **re
 
 	if (r < 0)
 		return r;
+	pools = json_object_get(df, "pools");
 	r = connection_get(ceph, CEPH_MONITORING, &connection, &rados, ret_error);
 	if (r == 0) {
 		(void)strbuf_addf(&table, "%-24s %10s %10s %8s %10s %18s %8s %9s %10s %10s %10s %10s\n", "POOL_NAME",
 				  "USED", "OBJECTS", "CLONES", "COPIES", "MISSING_ON_PRIMARY", "UNFOUND", "DEGRADED",
 				  "RD_OPS", "RD", "WR_OPS", "WR");
-		json_array_foreach(json_object_get(df, "pools"), i, pool) {
-			if (r == 0)
-				r = read_pool(rados, pool, figures, &table);
-		}
+		for (i = 0; i < json_array_size(pools) && r == 0; i++)
+			r = read_pool(rados, json_array_get(pools, i), figures, &table);
 		connection_put(connection, r);
 		if (r < 0)
 			(void)error_set(ret_error, r, "cannot read the figures of pools: %s", ceph_strerror(r));

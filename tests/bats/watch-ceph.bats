@@ -16,6 +16,7 @@ setup_file() {
 	py cluster.py init
 	py cluster.py node pvchv1 routerstate=primary
 	py cluster.py node pvchv2 daemonstate=stop
+	zk set /primary_node pvchv1
 	daemon_start
 	[ "$(command 'pool_add vms,8,copies=2,mincopies=1')" = success-pool_add ]
 }
@@ -388,4 +389,17 @@ status_moved() { [ "$(version /ceph)" -ge "$1" ]; }
 	known() { ! unknown; }
 	wait_until 60 known
 	said 'Ceph answers again'
+}
+
+@test "the v0.6 client's own storage calls, key for key: each is answered with success and finds what it reads" {
+	client() { ip netns exec "$NETNS" "$PYTHON" "$TOP/tests/lib/replay.py" "$ZK" "$TOP/tests/data/client-v06/ceph-$1.json" POOL=interop VOLUME=web1; }
+	for call in get-status get-radosdf add-pool; do client $call; done
+	has_figures() { zk get /ceph/pools/interop/stats | grep -q free_bytes; }
+	wait_until 60 has_figures
+	for call in get-list-pool add-volume resize-volume clone-volume rename-volume get-list-volume add-snapshot get-list-snapshot \
+		remove-snapshot set-osd unset-osd get-list-osd remove-volume remove-pool; do
+		client $call
+	done
+	run ! zk exists /ceph/pools/interop
+	run ! client add-volume # the answer is checked: the pool is gone
 }

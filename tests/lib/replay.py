@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Replays a recorded call of the reference's v0.6 client library: the same ZooKeeper operations in the same order.
 
-replay.py HOST:PORT TRANSCRIPT WORD=VALUE...     words: NODE, UUID, NAME, XML (XML=@FILE reads a file), VNI, NET, MAC, RULE
+replay.py HOST:PORT TRANSCRIPT WORD=VALUE...     words: NODE, UUID, NAME, XML (XML=@FILE reads a file), VNI, NET, MAC, RULE,
+POOL, VOLUME
 
 A key that the call read must exist and hold what the library makes of it (an integer, a float, XML with the elements it
 looks for, ...): where the library would raise an exception, this fails and says for which key. A write must go through:
@@ -12,6 +13,7 @@ import json
 import re
 import sys
 import time
+import uuid
 import warnings
 
 from kazoo.client import KazooClient
@@ -69,6 +71,15 @@ def domain(text):
         need(disk, "source"), need(disk, "target")
 
 
+def stats(*keys):
+    def check(text):
+        found = json.loads(text)
+        for key in keys:
+            if isinstance(found[key], str):
+                int(found[key])
+    return check
+
+
 # What the library does with a key; the first row that fits. Keys that fit none are text.
 PARSERS = [
     (r"/nodes/[^/]+/(vcpualloc|mem\w+|domainscount)", int),
@@ -84,19 +95,24 @@ PARSERS = [
     (r"/primary_node", not_none),
     (r"/networks/[^/]+/firewall_rules/(in|out)/[^/]+/order", int),
     (r"/networks/[^/]+", not_empty),
+    (r"/ceph/volumes/[^/]+/[^/]+/stats", stats("size", "objects", "order", "format")),
+    (r"/ceph/pools/[^/]+/stats", stats("id", "free_bytes", "used_bytes", "used_percent", "num_objects", "num_object_clones",
+                                       "num_object_copies", "num_objects_degraded", "read_ops", "read_bytes", "write_ops",
+                                       "write_bytes")),
+    (r"/ceph(/radosdf)?", not_empty),
 ]
 OPTIONAL = re.compile(r"/domains/[^/]+/(node_limit|node_selector|profile)")  # the library does without
 
 
 class Replay:
     def __init__(self, client, words):
-        self.client, self.words, self.versions, self.problems = client, words, {}, []
+        self.client, self.words, self.versions, self.problems, self.locks = client, words, {}, [], []
 
     def problem(self, path, why):
         self.problems.append("%s %s" % (path, why))
 
     def bind(self, text, words):
-        return re.sub(r"\{(NODE|UUID|NAME|XML|VNI|NET|MAC|RULE)\}", lambda m: words[m.group(1)], text)
+        return re.sub(r"\{(NODE|UUID|NAME|XML|VNI|NET|MAC|RULE|POOL|VOLUME)\}", lambda m: words[m.group(1)], text)
 
     def bindings(self, operation, words=None):
         """A call that was not about one VM, node or network is about each that there is; likewise for rules and MACs."""
@@ -121,6 +137,8 @@ class Replay:
         self.versions[path] = stat.version
         try:
             text = data.decode("utf-8")
+            if self.locks and self.locks[-1][0] == "read" and not text.startswith("success-"):
+                self.problem(path, "is the answer %r" % text)
             for pattern, parse in PARSERS:
                 if re.fullmatch(pattern, path):
                     parse(text)
@@ -144,6 +162,14 @@ class Replay:
     def run(self, operation):
         if operation["op"] == "pause":
             time.sleep(operation["seconds"])  # the library's own
+            return
+        if operation["op"] == "lock":
+            make = self.client.ReadLock if operation["kind"] == "read" else self.client.WriteLock
+            self.locks.append((operation["kind"], make(operation["path"], str(uuid.uuid1()))))
+            self.locks[-1][1].acquire()
+            return
+        if operation["op"] == "unlock":
+            self.locks.pop()[1].release()
             return
         if operation["op"] == "multi":
             self.multi(operation["parts"])
