@@ -6,7 +6,7 @@
  */
 #include "daemon.h"
 
-enum { READ_NAME, READ_STATE, READ_NODE, READ_REASON, READ_XML, READ_COUNT };
+enum { READ_NAME, READ_STATE, READ_NODE, READ_HOLDER, READ_REASON, READ_XML, READ_COUNT };
 
 static bool lost(int result) {
 	return result == -ENOTCONN || result == -ECONNRESET || result == -ECANCELED;
@@ -25,7 +25,7 @@ static void store_failed(struct vm *vm, const char *what, int result) {
 }
 
 /* libvirt did not do it. With the connection lost, the next listing tells what became of it. */
-static void virt_failed(struct vm *vm, const char *what, int result, const char *error) {
+void virt_failed(struct vm *vm, const char *what, int result, const char *error) {
 	if (vm->daemon->stopping) {
 		vm_finish(vm, 0);
 	} else if (result == -ESTALE) {
@@ -243,6 +243,7 @@ static void on_values(struct store *store, int result, const struct store_value 
 	vm_see_name(vm, &values[READ_NAME]);
 	vm_see_state(vm, &values[READ_STATE]);
 	vm_see_node(vm, &values[READ_NODE]);
+	vm_see_holder(vm, &values[READ_HOLDER]);
 	free(vm->failedreason);
 	vm->failedreason = strdup(values[READ_REASON].data);
 	if (vm->gone || vm_next(vm) != vm->action) {
@@ -261,6 +262,9 @@ static void on_values(struct store *store, int result, const struct store_value 
 		if (vm->owner == VM_OTHERS)
 			log_warning("VM %s: runs here but belongs to node %s: this copy is forced off", vm_label(vm),
 				    vm->node);
+		else if (vm->holds == VM_HELD_ELSEWHERE || vm->holds == VM_OFFERED)
+			log_warning("VM %s: node %s has it: the copy here, which never ran, is forced off", vm_label(vm),
+				    vm->holder.node);
 		else
 			log_info("VM %s: forced off", vm_label(vm));
 		act_destroy(vm);
@@ -269,7 +273,7 @@ static void on_values(struct store *store, int result, const struct store_value 
 }
 
 static void on_synced(struct store *store, int result, void *userdata) {
-	static const char *const keys[READ_COUNT] = {NULL, "state", "node", "failedreason", "xml"};
+	static const char *const keys[READ_COUNT] = {NULL, "state", "node", "holder", "failedreason", "xml"};
 	struct vm *vm = userdata;
 	char *paths[READ_COUNT] = {NULL};
 	/* the definition is the only large value: read when it is needed */
@@ -302,9 +306,28 @@ void act_check(struct vm *vm, enum vm_action action) {
 }
 
 void act_write(struct vm *vm, enum vm_action action) {
+	char *holder;
+
 	vm->busy = true;
 	vm->action = action;
 	if (action == VM_DO_WRITE_STOP)
 		log_ok("VM %s: is off", vm_label(vm));
-	word_write(vm, vm->state, action == VM_DO_WRITE_START ? VM_START : VM_STOP);
+	switch (action) {
+	case VM_DO_CLAIM:
+	case VM_DO_RELEASE:
+		holder = action == VM_DO_CLAIM ? holder_mine(vm) : strdup("");
+		if (holder)
+			holder_write(vm, holder);
+		else
+			vm_finish(vm, RETRY_PAUSE);
+		break;
+	case VM_DO_WRITE_RESTART:
+		log_warning("VM %s: node %s could not send it here live: it is shut down there, and started here",
+			    vm_label(vm), vm->holder.node);
+		word_write(vm, vm->state, VM_RESTART);
+		break;
+	default:
+		word_write(vm, vm->state, action == VM_DO_WRITE_START ? VM_START : VM_STOP);
+		break;
+	}
 }

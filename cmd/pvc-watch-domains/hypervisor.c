@@ -134,13 +134,17 @@ static void on_event(struct virt *virt, const struct virt_event *event, void *us
 	if (event->state == VIRT_SAME)
 		return;
 	vm->serial = virt_serial(virt);
+	if (event->state == VIRT_MOVING && vm->sending.running)
+		vm->sending.paused_at = now_monotonic();
+	if (event->state == VIRT_PAUSED && vm->holds == VM_COMING)
+		vm->arrived_at = now_monotonic();
 	(void)vm_observe(vm, event->state, vm->serial);
 	vm_evaluate(vm);
 }
 
 int hypervisor_start(struct daemon *daemon) {
 	struct virt_options options = {
-	    .workers = CALLS_MAX, .on_connection = on_connection, .on_event = on_event, .userdata = daemon};
+	    .workers = CALLS_MAX + (unsigned)daemon->config->migrations_outgoing, .on_connection = on_connection, .on_event = on_event, .userdata = daemon};
 	int r = virt_new(&daemon->virt, daemon->event, &options);
 
 	return r < 0 ? r : on_tick(NULL, 0, daemon);

@@ -2,8 +2,14 @@
 /* The status file, from which the heartbeat and pvcctl learn what runs here, and readiness. */
 #include "daemon.h"
 
-static bool runs_here(const struct vm *vm) {
+static bool is_here(const struct vm *vm) {
 	return vm->here_known && vm->here != VM_HERE_ABSENT && !vm->gone;
+}
+
+/* A copy that another node's holds, or that has not arrived yet, is not reported as running here (D39). */
+static bool runs_here(const struct vm *vm) {
+	return vm->holds == VM_FREE ? vm->owner == VM_MINE
+				    : vm->holds == VM_HELD || vm->holds == VM_SENDING || vm->holds == VM_OFFERING;
 }
 
 void publish(struct daemon *daemon, bool even_unchanged) {
@@ -17,11 +23,11 @@ void publish(struct daemon *daemon, bool even_unchanged) {
 	for (size_t i = 0; i < daemon->count; i++) {
 		const struct vm *vm = daemon->vms[i];
 
-		if (!runs_here(vm))
+		if (!is_here(vm))
 			continue;
 		memory_sum += vm->memory;
 		vcpu_sum += vm->vcpus;
-		if (vm->owner == VM_MINE) /* a copy that belongs elsewhere is not reported as running here (D39) */
+		if (runs_here(vm))
 			(void)strbuf_addf(&running, "%s%s", running.length ? " " : "", vm->uuid);
 	}
 	libvirt = daemon->down ? str_printf("down: %s", daemon->down)

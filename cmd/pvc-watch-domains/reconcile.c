@@ -8,6 +8,8 @@ static enum vm_here here_of(enum virt_state state) {
 		return VM_HERE_RUNNING;
 	case VIRT_PAUSED:
 		return VM_HERE_PAUSED;
+	case VIRT_MOVING:
+		return VM_HERE_MOVING;
 	case VIRT_CRASHED:
 		return VM_HERE_CRASHED;
 	default:
@@ -20,10 +22,12 @@ enum vm_action vm_next(const struct vm *vm) {
 	    .owner = vm->owner,
 	    .here = vm->daemon->listed && vm->here_known ? vm->here : VM_HERE_UNKNOWN,
 	    .wanted = vm->state,
-	    .phase = vm->overdue     ? VM_PHASE_OVERDUE
-		     : vm->asked     ? VM_PHASE_ASKED
-		     : vm->receiving ? VM_PHASE_RECEIVING
-				     : VM_PHASE_IDLE,
+	    .holder = vm->holds,
+	    .same_target = str_equal(vm->holder.target, vm->node),
+	    .phase = vm->sending.running				  ? VM_PHASE_SENDING
+		     : vm->overdue || (vm->offer_over && vm->holds == VM_OFFERING) ? VM_PHASE_OVERDUE
+		     : vm->asked					  ? VM_PHASE_ASKED
+										  : VM_PHASE_IDLE,
 	};
 
 	return vm_decide(&view);
@@ -35,7 +39,7 @@ static void ended(struct vm *vm) {
 	usec_t now = now_monotonic();
 	bool was_short = vm->started_at > 0 && now - vm->started_at < VM_SHORT_RUN;
 
-	if (vm->owner != VM_MINE || vm->state != VM_START || (vm->busy && vm->action == VM_DO_DESTROY && !vm->crashed))
+	if (vm->owner != VM_MINE || vm->holds != VM_HELD || vm->state != VM_START || (vm->busy && vm->action == VM_DO_DESTROY && !vm->crashed))
 		return;
 	vm->short_runs = was_short ? vm->short_runs + 1 : 0;
 	vm->not_before = vm->started_at + vm_restart_pause(vm->short_runs);
@@ -67,11 +71,15 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 	return 0;
 }
 
-void vm_pause(struct vm *vm) {
-	int r = event_timer(vm->daemon->event, &vm->retry_timer, deadline_left(vm->not_before), on_retry, vm);
+static void look_again(struct vm *vm, usec_t at) {
+	int r = event_timer(vm->daemon->event, &vm->retry_timer, deadline_left(at), on_retry, vm);
 
 	if (r < 0) /* the next event or listing comes here again */
 		log_error("VM %s: cannot set a timer: %s", vm_label(vm), strerror(-r));
+}
+
+void vm_pause(struct vm *vm) {
+	look_again(vm, vm->not_before);
 }
 
 static void next_starts(struct daemon *daemon) {
@@ -145,12 +153,13 @@ static void say(struct vm *vm, enum vm_action action) {
 	vm->said = action;
 	switch (action) {
 	case VM_DO_SEND:
-		log_warning("VM %s: is to move to node %s, but this version cannot send it: it runs on here",
-			    vm_label(vm), vm->node);
+		log_info("VM %s: is to move to node %s", vm_label(vm), vm->node);
 		break;
 	case VM_DO_RECEIVE:
-		log_warning("VM %s: is to move here; this version waits for the node that runs it to send it",
-			    vm_label(vm));
+		log_info("VM %s: node %s is sending it here", vm_label(vm), vm->holder.node);
+		break;
+	case VM_DO_BLOCKED:
+		log_info("VM %s: is to run here, once '%s' no longer has it", vm_label(vm), vm->holder_text);
 		break;
 	case VM_DO_KEEP:
 		if (vm->here == VM_HERE_PAUSED)
@@ -171,7 +180,7 @@ static void say(struct vm *vm, enum vm_action action) {
 /* Forgets that the guest was asked to shut down, once something else is the case. */
 static void stop_waiting(struct vm *vm, enum vm_action action) {
 	if (action != VM_DO_KEEP && action != VM_DO_NOTHING && action != VM_DO_START && action != VM_DO_SEND &&
-	    action != VM_DO_RECEIVE)
+	    action != VM_DO_RECEIVE && action != VM_DO_RELEASE && action != VM_DO_BLOCKED)
 		return;
 	if (vm->asked && action == VM_DO_KEEP)
 		log_info("VM %s: the request to shut down was taken back; a guest that follows it nevertheless is "
@@ -183,7 +192,7 @@ static void stop_waiting(struct vm *vm, enum vm_action action) {
 
 static void look_after_console(struct vm *vm) {
 	if (vm->daemon->listed && vm->here_known) {
-		if (vm->here == VM_HERE_ABSENT || vm->owner != VM_MINE)
+		if (vm->here == VM_HERE_ABSENT || vm->owner != VM_MINE || (vm->holds != VM_HELD && vm->holds != VM_FREE))
 			console_unwatch(vm);
 		else if (vm->name)
 			console_watch(vm);
@@ -192,23 +201,94 @@ static void look_after_console(struct vm *vm) {
 	}
 }
 
+/* A start that waits for another node: after a while the operator can read in the VM's own keys why. */
+static void blocked(struct vm *vm) {
+	_cleanup_free_ char *reason = NULL;
+
+	if (!vm->blocked_at)
+		vm->blocked_at = now_monotonic();
+	if (vm->said_blocked)
+		return;
+	if (deadline_left(vm->blocked_at + BLOCKED_PATIENCE) > 0) {
+		look_again(vm, vm->blocked_at + BLOCKED_PATIENCE);
+		return;
+	}
+	vm->said_blocked = true;
+	reason = str_printf("not started: '%s' may still have it; that ends when the node is back, or with 'pvcctl vm "
+			    "release' once it is certain that it is off",
+			    vm->holder_text);
+	log_warning("VM %s: %s", vm_label(vm), reason ? reason : "not started: another node may still have it");
+	vm->busy = true;
+	reason_write(vm, reason ? reason : "not started: another node may still have it");
+}
+
+/* What a migration needs. */
+static void move(struct vm *vm, enum vm_action action) {
+	switch (action) {
+	case VM_DO_SEND:
+		send_begin(vm);
+		break;
+	case VM_DO_SETTLE:
+		send_settle(vm);
+		break;
+	case VM_DO_HAND:
+		send_hand(vm);
+		break;
+	case VM_DO_OFFER:
+		send_offer(vm);
+		break;
+	case VM_DO_RESTORE:
+		send_restore(vm);
+		break;
+	case VM_DO_TAKE:
+		take_over(vm);
+		break;
+	case VM_DO_RECEIVE:
+		take_prepare(vm);
+		break;
+	default:
+		break;
+	}
+}
+
+/* What was waited for is forgotten as soon as something else is to be done. */
+static void wait_no_longer(struct vm *vm, enum vm_action action) {
+	if (action != VM_DO_BLOCKED) {
+		vm->blocked_at = 0;
+		vm->said_blocked = false;
+	}
+	if (action != VM_DO_SEND && vm->send_waits) {
+		vm->send_waits = false;
+		vm->daemon->sends_waiting--;
+	}
+}
+
+static bool may_pause(enum vm_action action) {
+	return action == VM_DO_START || action == VM_DO_ASK || action == VM_DO_DESTROY || action == VM_DO_SETTLE ||
+	       action == VM_DO_TAKE;
+}
+
 void vm_evaluate(struct vm *vm) {
 	enum vm_action action;
 
-	if (vm->busy || vm->daemon->stopping)
+	if (vm->daemon->stopping)
+		return;
+	if (vm->sending.running && (vm->gone || vm_next(vm) == VM_DO_ABORT))
+		send_abort(vm);
+	if (vm->busy)
 		return; /* the end of the action comes here again: no event is lost (D35) */
 	if (vm->gone) {
 		vanish_check(vm);
 		return;
 	}
-	if (!vm->state_known || !vm->node_known)
+	if (!vm->state_known || !vm->node_known || !vm->holder_known)
 		return;
 	action = vm_next(vm);
+	wait_no_longer(vm, action);
 	stop_waiting(vm, action);
 	look_after_console(vm);
 	say(vm, action);
-	if ((action == VM_DO_START || action == VM_DO_ASK || action == VM_DO_DESTROY) &&
-	    now_monotonic() < vm->not_before) {
+	if (may_pause(action) && now_monotonic() < vm->not_before) {
 		vm_pause(vm);
 		return;
 	}
@@ -222,12 +302,16 @@ void vm_evaluate(struct vm *vm) {
 		break;
 	case VM_DO_WRITE_START:
 	case VM_DO_WRITE_STOP:
+	case VM_DO_WRITE_RESTART:
+	case VM_DO_CLAIM:
+	case VM_DO_RELEASE:
 		act_write(vm, action);
 		break;
-	case VM_DO_RECEIVE:
-		vm->receiving = true;
+	case VM_DO_BLOCKED:
+		blocked(vm);
 		break;
 	default:
+		move(vm, action);
 		break;
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The VMs of the cluster: a sorted table that follows the children of /domains, two watches each. */
+/* The VMs of the cluster: a sorted table that follows the children of /domains, three watches each. */
 #include "daemon.h"
 
 const char *vm_label(const struct vm *vm) {
@@ -50,8 +50,6 @@ static void replace(char **text, const char *value) {
 void vm_see_state(struct vm *vm, const struct store_value *value) {
 	vm->state = value->exists ? vm_state_parse(value->data) : VM_STATE_UNKNOWN;
 	replace(&vm->word, value->exists ? value->data : "");
-	if (vm->state != VM_MIGRATE && vm->state != VM_SHUTDOWN)
-		vm->receiving = false;
 }
 
 void vm_see_node(struct vm *vm, const struct store_value *value) {
@@ -59,11 +57,27 @@ void vm_see_node(struct vm *vm, const struct store_value *value) {
 			      : strcmp(value->data, vm->daemon->config->node) == 0 ? VM_MINE
 										   : VM_OTHERS;
 
-	if (owner != vm->owner)
-		vm->receiving = false;
 	vm->owner = owner;
 	vm->node_version = value->stat.version;
 	replace(&vm->node, value->exists ? value->data : "");
+}
+
+void vm_see_holder(struct vm *vm, const struct store_value *value) {
+	enum vm_holder before = vm->holds;
+	const char *text = value->exists ? value->data : "";
+
+	if (!str_equal(vm->holder_text, text))
+		log_debug("VM %s: holder '%s'", vm_label(vm), text);
+	replace(&vm->holder_text, text);
+	vm->holder = holder_parse(text);
+	vm->holds = holder_relation(&vm->holder, vm->daemon->config->node);
+	if (vm->holds != VM_OFFERING) {
+		vm->offer_over = false;
+		vm->offer_timer = sd_event_source_disable_unref(vm->offer_timer);
+	}
+	if (vm->holds == VM_HANDED && (before != VM_HANDED || !vm->handed_at))
+		vm->handed_at = now_monotonic();
+	send_moved(vm);
 }
 
 void vm_see_name(struct vm *vm, const struct store_value *value) {
@@ -119,11 +133,12 @@ static void on_state(struct store *store, const struct store_value *value, void 
 	vm->state_known = true;
 	vm->short_runs = 0; /* somebody wants something: no pause any more */
 	vm->not_before = 0;
+	vm->sending.attempts = 0;
 	if (!first) {
 		_cleanup_free_ char *word = str_printable(vm->word ? vm->word : "", 40);
 
 		log_debug("VM %s: state %s, node %s", vm_label(vm), word ? word : "?", vm->node ? vm->node : "?");
-	} else if (vm->node_known) {
+	} else if (vm->node_known && vm->holder_known) {
 		loaded(vm->daemon);
 	}
 	vm_evaluate(vm);
@@ -137,14 +152,33 @@ static void on_node(struct store *store, const struct store_value *value, void *
 	(void)store;
 	vm_see_node(vm, value);
 	vm->node_known = true;
-	if (first && vm->state_known)
+	if (first && vm->state_known && vm->holder_known)
 		loaded(vm->daemon);
 	vm_evaluate(vm);
+}
+
+static void on_holder(struct store *store, const struct store_value *value, void *userdata) {
+	struct vm *vm = userdata;
+	struct daemon *daemon = vm->daemon;
+	bool first = !vm->holder_known;
+
+	(void)store;
+	vm_see_holder(vm, value);
+	vm->holder_known = true;
+	if (first && vm->state_known && vm->node_known)
+		loaded(daemon);
+	vm_evaluate(vm);
+	send_next(daemon); /* its target may have room now */
 }
 
 static void vm_free(struct vm *vm) {
 	store_watch_free(vm->state_watch);
 	store_watch_free(vm->node_watch);
+	store_watch_free(vm->holder_watch);
+	(void)sd_event_source_disable_unref(vm->offer_timer);
+	send_forget(vm);
+	free(vm->options.home);
+	free(vm->holder_text);
 	(void)sd_event_source_disable_unref(vm->ask_timer);
 	(void)sd_event_source_disable_unref(vm->retry_timer);
 	console_unwatch(vm);
@@ -184,6 +218,8 @@ static int table_add(struct daemon *daemon, const char *uuid) {
 	r = watch(vm, "state", on_state, &vm->state_watch);
 	if (r == 0)
 		r = watch(vm, "node", on_node, &vm->node_watch);
+	if (r == 0)
+		r = watch(vm, "holder", on_holder, &vm->holder_watch);
 	if (r < 0)
 		table_remove(vm);
 	return r;
@@ -195,8 +231,9 @@ void table_remove(struct vm *vm) {
 
 	memmove(&daemon->vms[at], &daemon->vms[at + 1], (daemon->count - at - 1) * sizeof(struct vm *));
 	daemon->count--;
-	if (!vm->state_known || !vm->node_known)
+	if (!vm->state_known || !vm->node_known || !vm->holder_known)
 		loaded(daemon);
+	daemon->sends_waiting -= vm->send_waits;
 	vm_free(vm);
 }
 
@@ -208,7 +245,8 @@ void table_unwatch(struct daemon *daemon) {
 
 		store_watch_free(vm->state_watch);
 		store_watch_free(vm->node_watch);
-		vm->state_watch = vm->node_watch = NULL;
+		store_watch_free(vm->holder_watch);
+		vm->state_watch = vm->node_watch = vm->holder_watch = NULL;
 		console_unwatch(vm);
 	}
 }

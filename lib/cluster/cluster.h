@@ -96,6 +96,46 @@ double select_load(const char *text);
  * that are not known, of the VM or the node, stay as they are. */
 void select_add(struct select_node *node, int64_t memory, int64_t vcpus);
 
+/* ---- who may have a VM's process: its key `holder` (holder.c) ---- */
+
+/*
+ * The key that keeps a VM from running twice. A node makes itself the holder before it starts a VM, by compare-and-set,
+ * and only when nobody else is; it gives that up only once the VM's process is gone there. While a VM moves, the key
+ * names both ends, and the copy that has arrived stays paused until the sender has written that its own is gone.
+ *
+ *   (missing or empty)  nobody has it: who should run it may start it
+ *   A                   A has it, or may have
+ *   A > B               A has it and is sending it to B; a copy at B does not run
+ *   A ! B               A has it and could not send it to B: B may have it shut down at A and start it itself
+ *   - > B               A's copy is gone: if there is one at B, B may let it run
+ */
+enum holder_kind { HOLDER_NONE, HOLDER_HAS, HOLDER_SENDS, HOLDER_OFFERS, HOLDER_HANDED, HOLDER_UNCLEAR };
+#define HOLDER_NODE_MAX 256 /* with the NUL: longer than a host name can be */
+struct holder {
+	enum holder_kind kind;
+	char node[HOLDER_NODE_MAX], target[HOLDER_NODE_MAX]; /* "" where there is none; node "-" when handed */
+};
+struct holder holder_parse(const char *text); /* anything else is unclear: then nobody starts the VM */
+char *holder_text(enum holder_kind kind, const char *node, const char *target); /* NULL without memory */
+
+/* What it means for one node. */
+enum vm_holder {
+	VM_FREE,           /* nobody has it */
+	VM_HELD,           /* this node has it */
+	VM_SENDING,        /* this node has it and began to send it; where it is now is to be found out */
+	VM_OFFERING,       /* this node has it and could not send it */
+	VM_HANDED,         /* this node may take what has arrived */
+	VM_COMING,         /* another node is sending it here */
+	VM_OFFERED,        /* another node could not send it here */
+	VM_HELD_ELSEWHERE, /* another node has it, or nobody can tell */
+	VM_HOLDER_COUNT
+};
+enum vm_holder holder_relation(const struct holder *holder, const char *me);
+
+/* For whoever has made sure that node `dead` is off (fenced): what the key becomes, to be written in the transaction that
+ * gives the VM to another node. 1 and *ret, 0 when it stays, -ENOMEM. */
+int holder_without(const struct holder *holder, const char *dead, char **ret);
+
 /* ---- what to do with one virtual machine on this node (vm.c) ---- */
 
 enum vm_owner {
@@ -110,7 +150,8 @@ enum vm_here {
 	VM_HERE_UNKNOWN, /* libvirt was not asked yet or does not answer */
 	VM_HERE_ABSENT,  /* no process: not known, defined but off */
 	VM_HERE_RUNNING, /* running, or on its way down (then another event follows) */
-	VM_HERE_PAUSED,  /* a process that does not run: paused, suspended, incoming migration */
+	VM_HERE_PAUSED,  /* a process that does not run: paused, suspended, arrived and not yet let run */
+	VM_HERE_MOVING,  /* ... for a migration: half arrived, or in the last moment of being sent */
 	VM_HERE_CRASHED, /* the guest crashed and its process was kept */
 	VM_HERE_COUNT
 };
@@ -118,10 +159,10 @@ enum vm_here {
 /* What this node is doing with it. */
 enum vm_phase {
 	VM_PHASE_IDLE,
-	VM_PHASE_ASKED,     /* the guest was asked to shut down and has time left */
-	VM_PHASE_OVERDUE,   /* ... and its time is over */
-	VM_PHASE_RECEIVING, /* another node may be sending it here */
-	VM_PHASE_BUSY,      /* an action is under way; when it ends everything is looked at again (D35) */
+	VM_PHASE_ASKED,   /* the guest was asked to shut down and has time left */
+	VM_PHASE_OVERDUE, /* ... and its time is over; or an offer's is */
+	VM_PHASE_SENDING, /* it is being sent by a call of ours */
+	VM_PHASE_BUSY,    /* an action is under way; when it ends everything is looked at again (D35) */
 	VM_PHASE_COUNT
 };
 
@@ -131,11 +172,21 @@ enum vm_action {
 	VM_DO_START,   /* create it from its XML; on failure write `fail` and the reason */
 	VM_DO_ASK,     /* ask the guest to shut down; then it is looked at again, by VM_PHASE_OVERDUE at the latest */
 	VM_DO_DESTROY, /* end its process, write nothing; then it is looked at again */
-	VM_DO_WRITE_START, /* write `start`, if the word is still the one that led here */
-	VM_DO_WRITE_STOP,  /* the same with `stop` */
-	VM_DO_SEND,        /* live migration out */
-	VM_DO_RECEIVE,     /* live migration in: the sender acts */
-	VM_DO_WAIT,        /* not now: look again when the present action ends */
+	VM_DO_WRITE_START,   /* write `start`, if the word is still the one that led here */
+	VM_DO_WRITE_STOP,    /* the same with `stop` */
+	VM_DO_WRITE_RESTART, /* the same with `restart`: the holder shuts it down, then this node starts it */
+	VM_DO_CLAIM,         /* become its holder */
+	VM_DO_RELEASE,       /* be no longer its holder: it is off here */
+	VM_DO_SEND,          /* live migration out */
+	VM_DO_ABORT,         /* end a migration out that is no longer wanted */
+	VM_DO_SETTLE,        /* find out what became of a migration out that nobody watched */
+	VM_DO_HAND,          /* it was sent and is gone here: the target may let it run */
+	VM_DO_OFFER,         /* it could not be sent: wait for the target to ask for the cold way */
+	VM_DO_RESTORE,       /* nobody asked: it stays here, node and state become so again */
+	VM_DO_TAKE,          /* let run what has arrived, and be its holder */
+	VM_DO_RECEIVE,       /* live migration in: the sender acts */
+	VM_DO_BLOCKED,       /* it should be started here, but another node may have it */
+	VM_DO_WAIT,          /* not now: look again when the present action ends */
 	VM_ACTION_COUNT
 };
 
@@ -144,14 +195,18 @@ struct vm_view {
 	enum vm_here here;
 	enum vm_state wanted;
 	enum vm_phase phase;
+	enum vm_holder holder;
+	bool same_target; /* VM_SENDING, VM_OFFERING: the other end is the node where it belongs */
 };
-/* The matrix of data model 5.2 as one table (in vm.c, with the reasons). Every input has an answer. Actions do not
- * follow each other by plan: a restart is `ask` while it runs, `write start` when it is off, `start` then, each decided
- * anew from what is the case. So an action that is interrupted, by a newer word or by kill -9, leaves nothing behind.
+/* The matrix of data model 5.2 and the holder's rules as tables (in vm.c, with the reasons). Every input has an answer.
+ * Actions do not follow each other by plan: a restart is `ask` while it runs, `write start` when it is off, `start` then,
+ * each decided anew from what is the case. So an action that is interrupted, by a newer word or by kill -9, leaves nothing
+ * behind.
  */
 enum vm_action vm_decide(const struct vm_view *view);
 const char *vm_action_name(enum vm_action action);
 const char *vm_here_name(enum vm_here here);
+const char *vm_holder_name(enum vm_holder holder);
 
 /* How long to wait before a guest that ended by itself is started again (microseconds from its last start), given how
  * many of its runs in a row were shorter than VM_SHORT_RUN: none, then 5, 10, 20, 40, 60 s. */

@@ -70,6 +70,7 @@ enum value_kind {
 	VALUE_ADDRESS, /* by-id, CIDR or None */
 	VALUE_PATH,
 	VALUE_ACTION,
+	VALUE_TRANSPORT,
 	VALUE_SELECTOR,
 	VALUE_SSLMODE,
 	VALUE_RANGES, /* list of addresses and networks */

@@ -289,6 +289,19 @@ const char *config_selector_name(enum config_selector selector) {
 	return selector_names[selector];
 }
 
+static int read_transport(const struct value_context *context, const struct key *key, const struct entry *entry,
+			  void *target) {
+	static const char *const names[] = {
+	    [CONFIG_TRANSPORT_TCP] = "tcp", [CONFIG_TRANSPORT_TLS] = "tls", [CONFIG_TRANSPORT_TUNNEL] = "tunnel"};
+
+	for (size_t i = 0; has_text(entry) && i < ARRAY_SIZE(names); i++)
+		if (strcmp(entry->text, names[i]) == 0) {
+			*(enum config_transport *)target = (enum config_transport)i;
+			return 0;
+		}
+	return mismatch(context, key, entry, "tcp, tls or tunnel");
+}
+
 static int read_selector(const struct value_context *context, const struct key *key, const struct entry *entry,
 			 void *target) {
 	for (size_t i = 0; has_text(entry) && i < ARRAY_SIZE(selector_names); i++)
@@ -357,6 +370,7 @@ int value_read(const struct value_context *context, const struct key *key, const
 	    [VALUE_ADDRESS] = read_address,
 	    [VALUE_PATH] = read_path,
 	    [VALUE_ACTION] = read_action,
+	    [VALUE_TRANSPORT] = read_transport,
 	    [VALUE_SELECTOR] = read_selector,
 	    [VALUE_SSLMODE] = read_sslmode,
 	    [VALUE_RANGES] = read_ranges,

@@ -12,7 +12,8 @@
 #define REMOVAL_PATIENCE (2 * USEC_PER_SEC)
 
 struct call {
-	struct virt_call call; /* uuid and xml are copies */
+	struct virt_call call; /* uuid, xml and migration are copies */
+	struct virt_migration migration;
 	struct virt *virt;     /* loop only */
 	struct post *post;
 	virConnectPtr conn; /* worker only */
@@ -31,18 +32,22 @@ void call_free(struct call *call) {
 	free(call->error);
 	free((char *)call->call.uuid);
 	free((char *)call->call.xml);
+	free((char *)call->migration.connect);
+	free((char *)call->migration.transfer);
 	free(call);
 }
 
 /* ---- on a worker ---------------------------------------------------------------------------------------------- */
 
-static enum virt_state state_of(int state) {
+enum virt_state virt_state_of(int state, int reason) {
 	switch (state) {
 	case VIR_DOMAIN_RUNNING:
 	case VIR_DOMAIN_BLOCKED:
 	case VIR_DOMAIN_SHUTDOWN:
 		return VIRT_RUNNING;
 	case VIR_DOMAIN_PAUSED:
+		return reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_STARTING_UP ? VIRT_MOVING
+													 : VIRT_PAUSED;
 	case VIR_DOMAIN_PMSUSPENDED:
 		return VIRT_PAUSED;
 	case VIR_DOMAIN_CRASHED:
@@ -86,12 +91,14 @@ static int work_list(struct call *call) {
 	for (int i = 0; i < n; i++) {
 		struct virt_domain *domain = call->domains ? &call->domains[call->reply.count] : NULL;
 		virDomainInfo info;
+		int state, reason;
 
 		if (!domain) {
 			r = -ENOMEM;
 		} else if (r == 0 && virDomainGetInfo(list[i], &info) == 0 &&
+			   virDomainGetState(list[i], &state, &reason, 0) == 0 &&
 			   virDomainGetUUIDString(list[i], domain->uuid) == 0) {
-			domain->state = state_of(info.state);
+			domain->state = virt_state_of(state, reason);
 			domain->memory = info.memory / 1024;
 			domain->vcpus = info.nrVirtCpu;
 			call->reply.count += domain->state != VIRT_OFF;
@@ -112,7 +119,7 @@ static int domain_state(struct call *call, virDomainPtr domain) {
 
 	if (virDomainGetState(domain, &state, &reason, 0) < 0)
 		return failed(call);
-	call->reply.state = state_of(state);
+	call->reply.state = virt_state_of(state, reason);
 	return 0;
 }
 
@@ -152,6 +159,36 @@ static int work_create(struct call *call, virDomainPtr present) {
 	return r;
 }
 
+static int work_migrate(struct call *call, virDomainPtr domain) {
+	int r = -1;
+
+	switch (call->call.verb) {
+	case VIRT_MIGRATE:
+		r = migrate_out(domain, call->call.migration);
+		break;
+	case VIRT_ABORT:
+		r = virDomainAbortJob(domain);
+		break;
+	case VIRT_JOB:
+		r = migrate_job(domain, &call->reply.job);
+		break;
+	case VIRT_SETTLE:
+		r = migrate_settle(domain);
+		break;
+	default:
+		r = migrate_take(domain, &call->reply.job);
+		break;
+	}
+	if (r < 0)
+		return failed(call);
+	if (call->call.verb == VIRT_SETTLE || call->call.verb == VIRT_TAKE) {
+		int s = domain_state(call, domain);
+
+		return s < 0 && s != -ENOENT ? s : r;
+	}
+	return r;
+}
+
 static int work_one(struct call *call) {
 	virDomainPtr domain = virDomainLookupByUUIDString(call->conn, call->call.uuid);
 	int r = domain ? 0 : failed(call);
@@ -176,6 +213,16 @@ static int work_one(struct call *call) {
 		r = domain && virDomainIsActive(domain) != 0 && virDomainDestroy(domain) < 0 ? failed(call) : 0;
 		if (r == -ENOENT || (r < 0 && r != -ENOTCONN && virDomainIsActive(domain) == 0))
 			r = 0; /* it ended by itself meanwhile */
+		break;
+	case VIRT_MIGRATE:
+	case VIRT_ABORT:
+	case VIRT_JOB:
+		if (domain)
+			r = work_migrate(call, domain);
+		break;
+	case VIRT_SETTLE:
+	case VIRT_TAKE:
+		r = domain && virDomainIsActive(domain) != 0 ? work_migrate(call, domain) : 0;
 		break;
 	default:
 		r = domain ? domain_state(call, domain) : 0;
@@ -258,12 +305,20 @@ int virt_submit(struct virt *virt, const struct virt_call *request) {
 	call->call = *request;
 	call->call.uuid = request->uuid ? strdup(request->uuid) : NULL;
 	call->call.xml = request->xml ? strdup(request->xml) : NULL;
+	if (request->migration) {
+		call->migration = *request->migration;
+		call->migration.connect = strdup(request->migration->connect);
+		call->migration.transfer = request->migration->transfer ? strdup(request->migration->transfer) : NULL;
+		call->call.migration = &call->migration;
+	}
 	call->virt = virt;
 	call->post = post_ref(virt->post);
 	call->reply.serial = virt->serial;
 	call->generation = virt->generation;
 	call->reply.state = VIRT_SAME;
-	if ((request->uuid && !call->call.uuid) || (request->xml && !call->call.xml)) {
+	if ((request->uuid && !call->call.uuid) || (request->xml && !call->call.xml) ||
+	    (request->migration &&
+	     (!call->migration.connect || (request->migration->transfer && !call->migration.transfer)))) {
 		call_free(call);
 		return -ENOMEM;
 	}

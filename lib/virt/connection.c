@@ -65,6 +65,9 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr domain, int event, int 
 		return 0;
 	m = &meanings[event];
 	note.event.state = m->state;
+	if ((event == VIR_DOMAIN_EVENT_STARTED && detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED) ||
+	    (event == VIR_DOMAIN_EVENT_SUSPENDED && detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED))
+		note.event.state = VIRT_MOVING; /* its memory begins to arrive, or was sent to its end */
 	note.event.what = m->what;
 	note.event.detail =
 	    detail >= 0 && (size_t)detail < ARRAY_SIZE(m->details) && m->details[detail] ? m->details[detail] : "";

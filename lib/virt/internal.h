@@ -76,7 +76,13 @@ void virt_keepalive(virConnectPtr conn);
 /* connection.c */
 int connection_open(struct virt *virt);
 void connection_drop(struct virt *virt);
+/* migrate.c: on a worker; 0 or 1, or -1 with libvirt's last error set */
+int migrate_out(virDomainPtr domain, const struct virt_migration *migration);
+int migrate_job(virDomainPtr domain, struct virt_job *ret);
+int migrate_settle(virDomainPtr domain);
+int migrate_take(virDomainPtr domain, struct virt_job *ret);
 /* call.c */
+enum virt_state virt_state_of(int state, int reason);
 void call_returned(struct virt *virt, struct call *call); /* calls done() and frees */
 void call_free(struct call *call);
 /* loop.c: libvirt's own loop on its thread, once a process */

@@ -23,7 +23,8 @@
 enum virt_state {
 	VIRT_OFF,       /* no process */
 	VIRT_RUNNING,   /* also while the guest goes down: an event for the end of it follows */
-	VIRT_PAUSED,    /* paused, suspended, or a migration that is arriving */
+	VIRT_PAUSED,    /* paused or suspended; also what has arrived by a migration and was left paused */
+	VIRT_MOVING,    /* paused for a migration: half arrived, or in the last moment of being sent */
 	VIRT_CRASHED,   /* the guest crashed and its process was kept */
 	VIRT_SAME = -1, /* of an event: it changes nothing of the above */
 };
@@ -66,6 +67,29 @@ enum virt_verb {
 	VIRT_SHUTDOWN, /* ask the guest by ACPI */
 	VIRT_DESTROY,  /* end the process; success when there is none */
 	VIRT_STATE,    /* of one domain; VIRT_OFF when there is none */
+	VIRT_MIGRATE,  /* live, as call.migration says; what arrives there is left paused. Blocks until it is over */
+	VIRT_ABORT,    /* end a migration out, if there is one */
+	VIRT_JOB,      /* progress of a migration out; result 1: there is one */
+	VIRT_SETTLE, /* after a migration out that failed or was not watched. Result 1: it is still under way. Else it is
+			not, and reply.state says what is here: a guest that the migration had paused runs again */
+	VIRT_TAKE,   /* let run what has arrived. Result 0 and the state; 1: only half of it is here */
+};
+
+/* A migration out: libvirtd talks to the other libvirtd by itself (peer to peer), so it goes on when this process ends. */
+struct virt_migration {
+	const char *connect;   /* the other libvirtd as this one reaches it, "qemu+tcp://HOST/system" */
+	const char *transfer;  /* where QEMU sends the memory to, "tcp://HOST"; NULL with `tunnel` */
+	bool tunnel;           /* the memory goes through the two libvirtds' connection */
+	bool tls;              /* QEMU's own TLS for the memory */
+	bool unsafe;           /* also when libvirt thinks that the disks are not shared */
+	uint64_t downtime;     /* milliseconds that the guest may stand still at the end; 0: QEMU's own */
+	uint64_t bandwidth;    /* MiB a second; 0: no limit */
+};
+
+/* Figures of a migration. */
+struct virt_job {
+	uint64_t elapsed, downtime;           /* milliseconds */
+	uint64_t processed, remaining, total; /* bytes */
 };
 
 struct virt_domain {
@@ -83,6 +107,7 @@ struct virt_reply {
 	enum virt_state state; /* VIRT_STATE, VIRT_CREATE */
 	const struct virt_domain *domains; /* VIRT_LIST, sorted by uuid */
 	size_t count;
+	struct virt_job job; /* VIRT_JOB; VIRT_TAKE: of the migration that brought it; zeros when not known */
 };
 
 struct virt_call {
@@ -90,6 +115,7 @@ struct virt_call {
 	const char *uuid; /* copied; not for VIRT_LIST */
 	const char
 	    *xml; /* VIRT_CREATE, copied. The caller has checked that it is the domain `uuid`: virt_xml_check() */
+	const struct virt_migration *migration; /* VIRT_MIGRATE, copied */
 	/* libvirt is not asked any more after this CLOCK_BOOTTIME: then -ESTALE. What allowed the call may no longer
 	 * hold when this process or libvirtd was frozen for a while. 0: no limit. */
 	usec_t not_after;

@@ -192,7 +192,7 @@ vm_running() {
 
 @test "VMs of other nodes, disabled, unfinished and failed ones are left alone" {
 	local i=2 word
-	for word in stop disable provision fail delete nonsense migrate; do
+	for word in stop disable provision fail delete nonsense; do
 		dom define "$(uuid $i)" "other$i" "$word" pvchv1 "$T/pvcd.yaml"
 		i=$((i + 1))
 	done
@@ -200,7 +200,7 @@ vm_running() {
 	dom define "$(uuid 21)" other21 start None
 	vm_running
 	[ "$(lv_virsh list --name | grep -c .)" = 1 ]
-	for word in stop disable provision fail delete nonsense migrate; do
+	for word in stop disable provision fail delete nonsense; do
 		[ "$(zk ls /domains | while read -r u; do zk get "/domains/$u/state" && echo; done | grep -cx "$word")" = 1 ]
 	done
 }
@@ -226,7 +226,7 @@ vm_running() {
 	state_is "$U" start
 }
 
-@test "a VM that is to migrate away runs on: this version does not send" {
+@test "a VM that is called back before it was sent runs on, untouched" {
 	vm_running
 	dom set "$U" state=migrate node=pvchv9 lastnode=pvchv1
 	wait_until 60 said "is to move to node pvchv9"
