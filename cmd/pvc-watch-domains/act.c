@@ -263,8 +263,8 @@ static void on_values(struct store *store, int result, const struct store_value 
 			log_warning("VM %s: runs here but belongs to node %s: this copy is forced off", vm_label(vm),
 				    vm->node);
 		else if (vm->holds == VM_HELD_ELSEWHERE || vm->holds == VM_OFFERED)
-			log_warning("VM %s: node %s has it: the copy here, which never ran, is forced off", vm_label(vm),
-				    vm->holder.node);
+			log_warning("VM %s: node %s has it: the copy here, which never ran, is forced off",
+				    vm_label(vm), vm->holder.node);
 		else
 			log_info("VM %s: forced off", vm_label(vm));
 		act_destroy(vm);

@@ -22,13 +22,13 @@
 #define DESTROY_PATIENCE  (60 * USEC_PER_SEC)
 #define SHUTDOWN_PATIENCE (30 * USEC_PER_SEC)
 #define LIST_PATIENCE     (20 * USEC_PER_SEC)
-#define PERMISSION        (5 * USEC_PER_SEC) /* an action must reach libvirt so soon after the read that allows it */
-#define RETRY_PAUSE       (5 * USEC_PER_SEC) /* after a call to libvirt that failed */
-#define TICKS_A_LISTING   6                  /* events tell of changes; the listing is for what they miss */
-#define REASON_MAX        1000               /* bytes of failedreason */
+#define PERMISSION        (5 * USEC_PER_SEC)  /* an action must reach libvirt so soon after the read that allows it */
+#define RETRY_PAUSE       (5 * USEC_PER_SEC)  /* after a call to libvirt that failed */
+#define TICKS_A_LISTING   6                   /* events tell of changes; the listing is for what they miss */
+#define REASON_MAX        1000                /* bytes of failedreason */
 #define OFFER_PATIENCE    (15 * USEC_PER_SEC) /* what could not be sent stays here when its target is silent so long */
 #define BLOCKED_PATIENCE  (60 * USEC_PER_SEC) /* then failedreason says what a start waits for */
-#define SEND_ATTEMPTS     3                  /* of a live migration that ended because a connection or this program did */
+#define SEND_ATTEMPTS     3                   /* of a live migration, before the cold way */
 
 struct console;
 
@@ -57,7 +57,7 @@ struct daemon {
 	sd_event_source *list_timer, *tick;
 
 	unsigned sends_waiting; /* VMs that wait for their turn to be sent */
-	unsigned starts; /* slots taken */
+	unsigned starts;        /* slots taken */
 	struct vm *starts_first, **starts_last;
 
 	sd_event_source *console_watch, *console_retry;
@@ -106,8 +106,8 @@ struct vm {
 	char *holder_text; /* as it is written */
 	enum vm_holder holds;
 	usec_t handed_at; /* CLOCK_MONOTONIC: when it was seen that this node may take it */
-	bool gone; /* its key is missing in the list of /domains */
-	bool left; /* ... and it was decided to leave its copy running */
+	bool gone;        /* its key is missing in the list of /domains */
+	bool left;        /* ... and it was decided to leave its copy running */
 	int64_t
 	    parent; /* czxid of /domains when the VM was found in it; another one is another cluster's; 0: not read */
 
@@ -125,13 +125,14 @@ struct vm {
 	usec_t read_at;      /* CLOCK_BOOTTIME before which nothing of what allows the action was read */
 	char *failedreason;  /* as last read */
 	bool asked, overdue; /* the guest was asked to shut down */
+	bool unwritable;     /* its key state is missing */
 	bool offer_over;     /* nobody asked for the cold way */
 	bool said_blocked;   /* failedreason says what it waits for */
 	usec_t blocked_at;   /* CLOCK_MONOTONIC; 0: it is not blocked */
 	bool send_waits;     /* for its turn */
 	struct sending sending;
 	struct options options;
-	usec_t arrived_at; /* CLOCK_MONOTONIC of the event that told that all of it is here */
+	usec_t arrived_at;     /* CLOCK_MONOTONIC of the event that told that all of it is here */
 	bool has_slot, queued; /* among the starts */
 	struct vm *starts_next;
 	usec_t started_at; /* CLOCK_MONOTONIC; 0: not by us */
@@ -171,8 +172,8 @@ void vm_release(struct vm *vm);              /* its place among the starts, for 
 void act_check(struct vm *vm, enum vm_action action); /* start, ask, destroy: after a synced read */
 void act_write(struct vm *vm, enum vm_action action); /* write start, stop, restart; claim, release */
 void virt_failed(struct vm *vm, const char *what, int result, const char *error);
-void act_destroy(struct vm *vm);                      /* busy already, permission read */
-void vanish_check(struct vm *vm);                     /* vanish.c: its key is gone and it runs here */
+void act_destroy(struct vm *vm);  /* busy already, permission read */
+void vanish_check(struct vm *vm); /* vanish.c: its key is gone and it runs here */
 
 /* ---- volumes.c ---- */
 /* False: that is being asked, and the start begins anew when it is known. */
@@ -180,21 +181,21 @@ bool volumes_are_free(struct vm *vm, const struct store_value *xml);
 
 /* ---- write.c: conditional writes ---- */
 struct change {
-	struct vm *vm;       /* set by change_write() */
-	unsigned from;       /* bits of the states that allow it; 0: any */
-	int to;              /* state; -1: stays */
-	bool mine;           /* only while the VM is this node's */
-	bool arrive;         /* instead of `to`: start, if it is to move here */
-	bool restore;        /* node becomes this node, lastnode what it was */
-	char *at_node;       /* only while `node` is this; the texts are taken over; NULL: whatever, or it stays */
-	char *holder;        /* becomes this, if it still is what this program saw last */
-	char *holder_from;   /* set by change_write() */
+	struct vm *vm;     /* set by change_write() */
+	unsigned from;     /* bits of the states that allow it; 0: any */
+	int to;            /* state; -1: stays */
+	bool mine;         /* only while the VM is this node's */
+	bool arrive;       /* instead of `to`: start, if it is to move here */
+	bool restore;      /* node becomes this node, lastnode what it was */
+	char *at_node;     /* only while `node` is this; the texts are taken over; NULL: whatever, or it stays */
+	char *holder;      /* becomes this, if it still is what this program saw last */
+	char *holder_from; /* set by change_write() */
 	char *reason, *migration;
-	int written; /* the state that was written; set by compute() */
+	int written;                             /* the state that was written; set by compute() */
 	void (*done)(struct vm *vm, int result); /* NULL: vm_finish() */
 };
 void change_write(struct vm *vm, const struct change *wanted);
-char *holder_mine(const struct vm *vm); /* the key's value when this node is the holder; NULL without memory */
+char *holder_mine(const struct vm *vm);         /* the key's value when this node is the holder; NULL without memory */
 void holder_write(struct vm *vm, char *holder); /* takes the text */
 void reason_write(struct vm *vm, const char *reason);
 void fail_write(struct vm *vm, const char *reason);

@@ -143,8 +143,10 @@ static void on_event(struct virt *virt, const struct virt_event *event, void *us
 }
 
 int hypervisor_start(struct daemon *daemon) {
-	struct virt_options options = {
-	    .workers = CALLS_MAX + (unsigned)daemon->config->migrations_outgoing, .on_connection = on_connection, .on_event = on_event, .userdata = daemon};
+	struct virt_options options = {.workers = CALLS_MAX + (unsigned)daemon->config->migrations_outgoing,
+				       .on_connection = on_connection,
+				       .on_event = on_event,
+				       .userdata = daemon};
 	int r = virt_new(&daemon->virt, daemon->event, &options);
 
 	return r < 0 ? r : on_tick(NULL, 0, daemon);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is told about a migration: the key `migration`, lines of WORD=VALUE, for people and for pvcctl; nothing is decided
- * by it. And what pvcctl asks of one: the key `migrate_options`, likewise.
+ * What is told about a migration: the key `migration`, lines of WORD=VALUE, for people and for pvcctl; nothing is
+ * decided by it. And what pvcctl asks of one: the key `migrate_options`, likewise.
  */
 #include "daemon.h"
 
@@ -73,11 +73,8 @@ static void on_look(struct virt *virt, int result, const struct virt_reply *repl
 
 static void look_at(struct vm *vm) {
 	struct look *look = vm->sending.looking ? NULL : malloc(sizeof(*look));
-	struct virt_call call = {.verb = VIRT_JOB,
-				 .uuid = vm->uuid,
-				 .patience = LIST_PATIENCE,
-				 .done = on_look,
-				 .userdata = look};
+	struct virt_call call = {
+	    .verb = VIRT_JOB, .uuid = vm->uuid, .patience = LIST_PATIENCE, .done = on_look, .userdata = look};
 
 	if (!look)
 		return;

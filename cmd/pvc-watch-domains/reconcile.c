@@ -24,10 +24,10 @@ enum vm_action vm_next(const struct vm *vm) {
 	    .wanted = vm->state,
 	    .holder = vm->holds,
 	    .same_target = str_equal(vm->holder.target, vm->node),
-	    .phase = vm->sending.running				  ? VM_PHASE_SENDING
+	    .phase = vm->sending.running                                           ? VM_PHASE_SENDING
 		     : vm->overdue || (vm->offer_over && vm->holds == VM_OFFERING) ? VM_PHASE_OVERDUE
-		     : vm->asked					  ? VM_PHASE_ASKED
-										  : VM_PHASE_IDLE,
+		     : vm->asked                                                   ? VM_PHASE_ASKED
+										   : VM_PHASE_IDLE,
 	};
 
 	return vm_decide(&view);
@@ -39,7 +39,8 @@ static void ended(struct vm *vm) {
 	usec_t now = now_monotonic();
 	bool was_short = vm->started_at > 0 && now - vm->started_at < VM_SHORT_RUN;
 
-	if (vm->owner != VM_MINE || vm->holds != VM_HELD || vm->state != VM_START || (vm->busy && vm->action == VM_DO_DESTROY && !vm->crashed))
+	if (vm->owner != VM_MINE || vm->holds != VM_HELD || vm->state != VM_START ||
+	    (vm->busy && vm->action == VM_DO_DESTROY && !vm->crashed))
 		return;
 	vm->short_runs = was_short ? vm->short_runs + 1 : 0;
 	vm->not_before = vm->started_at + vm_restart_pause(vm->short_runs);
@@ -192,7 +193,8 @@ static void stop_waiting(struct vm *vm, enum vm_action action) {
 
 static void look_after_console(struct vm *vm) {
 	if (vm->daemon->listed && vm->here_known) {
-		if (vm->here == VM_HERE_ABSENT || vm->owner != VM_MINE || (vm->holds != VM_HELD && vm->holds != VM_FREE))
+		if (vm->here == VM_HERE_ABSENT || vm->owner != VM_MINE ||
+		    (vm->holds != VM_HELD && vm->holds != VM_FREE))
 			console_unwatch(vm);
 		else if (vm->name)
 			console_watch(vm);
@@ -263,9 +265,9 @@ static void wait_no_longer(struct vm *vm, enum vm_action action) {
 	}
 }
 
-static bool may_pause(enum vm_action action) {
-	return action == VM_DO_START || action == VM_DO_ASK || action == VM_DO_DESTROY || action == VM_DO_SETTLE ||
-	       action == VM_DO_TAKE;
+static bool may_pause(const struct vm *vm, enum vm_action action) {
+	return vm->unwritable || action == VM_DO_SEND || action == VM_DO_START || action == VM_DO_ASK ||
+	       action == VM_DO_DESTROY || action == VM_DO_SETTLE || action == VM_DO_TAKE;
 }
 
 void vm_evaluate(struct vm *vm) {
@@ -288,7 +290,7 @@ void vm_evaluate(struct vm *vm) {
 	stop_waiting(vm, action);
 	look_after_console(vm);
 	say(vm, action);
-	if (may_pause(action) && now_monotonic() < vm->not_before) {
+	if (may_pause(vm, action) && now_monotonic() < vm->not_before) {
 		vm_pause(vm);
 		return;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Live migration out. The key `holder` goes ME -> "ME > TARGET" -> "- > TARGET", each step written before what it stands
- * for is done, so that whoever finds it after a crash knows what may be the case:
+ * Live migration out. The key `holder` goes ME -> "ME > TARGET" -> "- > TARGET", each step written before what it
+ * stands for is done, so that whoever finds it after a crash knows what may be the case:
  *
  *   claim     "ME > TARGET", while the keys still ask for it; then libvirt is called
  *   sent      the copy here is gone: "- > TARGET" lets the target's copy run
@@ -25,7 +25,8 @@ static char *holder_now(const struct vm *vm, enum holder_kind kind) {
 	return holder_text(kind, vm->daemon->config->node, target);
 }
 
-/* ---- whose turn it is ---------------------------------------------------------------------------------------------- */
+/* ---- whose turn it is ----------------------------------------------------------------------------------------------
+ */
 
 static bool has_room(const struct vm *vm) {
 	const struct daemon *daemon = vm->daemon;
@@ -50,7 +51,8 @@ void send_next(struct daemon *daemon) {
 			vm_evaluate(daemon->vms[i]);
 }
 
-/* ---- the call ------------------------------------------------------------------------------------------------------ */
+/* ---- the call ------------------------------------------------------------------------------------------------------
+ */
 
 static void on_sent(struct virt *virt, int result, const struct virt_reply *reply, void *userdata) {
 	struct vm *vm = userdata;
@@ -97,8 +99,8 @@ static void call(struct vm *vm) {
 	const char *target = vm->holder.target, *domain = config->cluster.domain;
 	_cleanup_free_ char *host = domain ? str_printf("%s.%s", target, domain) : strdup(target);
 	_cleanup_free_ char *connect =
-	    host ? str_printf("qemu+%s://%s/system", config->migration_transport == CONFIG_TRANSPORT_TCP ? "tcp" : "tls",
-			      host)
+	    host ? str_printf("qemu+%s://%s/system",
+			      config->migration_transport == CONFIG_TRANSPORT_TCP ? "tcp" : "tls", host)
 		 : NULL;
 	_cleanup_free_ char *transfer = host ? str_printf("tcp://%s", host) : NULL;
 	bool tunnel = config->migration_transport == CONFIG_TRANSPORT_TUNNEL;
@@ -166,7 +168,8 @@ void send_begin(struct vm *vm) {
 	vm_finish(vm, RETRY_PAUSE);
 }
 
-/* ---- ending it ------------------------------------------------------------------------------------------------------ */
+/* ---- ending it ------------------------------------------------------------------------------------------------------
+ */
 
 struct aborting {
 	struct daemon *daemon;
@@ -208,7 +211,8 @@ void send_abort(struct vm *vm) {
 		free(aborting);
 }
 
-/* ---- what became of it ---------------------------------------------------------------------------------------------- */
+/* ---- what became of it ----------------------------------------------------------------------------------------------
+ */
 
 static void not_sent(struct vm *vm) {
 	struct change change = {.to = -1};
@@ -229,6 +233,12 @@ static void not_sent(struct vm *vm) {
 		vm->sending.error = move_ptr(reason);
 		log_error("VM %s: %s", vm_label(vm), vm->sending.error);
 		change.migration = progress_text(vm, "failed", vm->sending.error);
+	}
+	if (failed && !vm->sending.overdue &&
+	    ++vm->sending.attempts < SEND_ATTEMPTS) { /* a libvirtd that comes back, say */
+		log_info("VM %s: tried again in %u s", vm_label(vm), vm->sending.attempts * 2);
+		vm->not_before = deadline_after(vm->sending.attempts * 2 * USEC_PER_SEC);
+		failed = false;
 	}
 	if (failed && vm->options.live_only) {
 		free(change.migration);
@@ -275,11 +285,8 @@ static void on_settled(struct virt *virt, int result, const struct virt_reply *r
 }
 
 void send_settle(struct vm *vm) {
-	struct virt_call call = {.verb = VIRT_SETTLE,
-				 .uuid = vm->uuid,
-				 .patience = SHUTDOWN_PATIENCE,
-				 .done = on_settled,
-				 .userdata = vm};
+	struct virt_call call = {
+	    .verb = VIRT_SETTLE, .uuid = vm->uuid, .patience = SHUTDOWN_PATIENCE, .done = on_settled, .userdata = vm};
 	int r;
 
 	vm->busy = true;
@@ -318,7 +325,8 @@ void send_moved(struct vm *vm) {
 	send_forget(vm);
 }
 
-/* ---- the cold way, or none ------------------------------------------------------------------------------------------- */
+/* ---- the cold way, or none
+ * ------------------------------------------------------------------------------------------- */
 
 static int on_offer_over(sd_event_source *source, uint64_t usec, void *userdata) {
 	struct vm *vm = userdata;
@@ -331,8 +339,7 @@ static int on_offer_over(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 void send_offer(struct vm *vm) {
-	if (!vm->offer_timer &&
-	    event_timer(vm->daemon->event, &vm->offer_timer, OFFER_PATIENCE, on_offer_over, vm) < 0)
+	if (!vm->offer_timer && event_timer(vm->daemon->event, &vm->offer_timer, OFFER_PATIENCE, on_offer_over, vm) < 0)
 		vm->offer_over = true; /* decided with the next look */
 }
 

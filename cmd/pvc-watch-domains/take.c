@@ -29,10 +29,10 @@ static void record(struct vm *vm, const struct virt_reply *reply) {
 		log_warning("VM %s: did not arrive, and the node that had it no longer has it", vm_label(vm));
 		change.holder = strdup("");
 	} else {
-		log_ok("VM %s: arrived: %.2f s, stood still for %llu ms (%llu of them waited for the hand-over), %.1f MiB",
-		       vm_label(vm), (double)reply->job.elapsed / 1000,
-		       (unsigned long long)(reply->job.downtime + pause), (unsigned long long)pause,
-		       (double)reply->job.processed / 1048576);
+		log_ok(
+		    "VM %s: arrived: %.2f s, stood still for %llu ms (%llu of them waited for the hand-over), %.1f MiB",
+		    vm_label(vm), (double)reply->job.elapsed / 1000, (unsigned long long)(reply->job.downtime + pause),
+		    (unsigned long long)pause, (double)reply->job.processed / 1048576);
 		log_debug("VM %s: it ran %.1f ms after the other node gave it away", vm_label(vm),
 			  (double)(reply->answered - vm->handed_at) / 1000);
 		change.arrive = true;

@@ -53,14 +53,15 @@ static int compute(const struct store_value *values, size_t count, struct store_
 	vm_see_holder(vm, &values[HOLDER]);
 	if (count > OPTIONS)
 		options_see(vm, &values[OPTIONS], &values[NODE]);
+	vm->unwritable = !values[STATE].exists;
 	if (!values[STATE].exists || (change->from && (state < 0 || !(change->from & (1u << state)))))
 		return 1;
 	if ((change->mine && !is_at(&values[NODE], vm->daemon->config->node)) ||
 	    (change->at_node && !is_at(&values[NODE], change->at_node)) ||
 	    (change->holder_from && strcmp(values[HOLDER].data, change->holder_from) != 0))
 		return 1;
-	change->written = change->arrive ? (moves && is_at(&values[NODE], vm->daemon->config->node) ? VM_START : -1)
-					 : change->to;
+	change->written =
+	    change->arrive ? (moves && is_at(&values[NODE], vm->daemon->config->node) ? VM_START : -1) : change->to;
 	if (change->written >= 0)
 		r = put(vm, txn, "state", &values[STATE], vm_state_name((enum vm_state)change->written));
 	if (r == 0 && change->restore)
@@ -78,14 +79,13 @@ static void on_written(struct store *store, int result, void *userdata) {
 	struct change *change = userdata;
 	struct vm *vm = change->vm;
 	bool lost = result == -ENOTCONN || result == -ECONNRESET;
-	void (*done)(struct vm *vm, int result) = change->done;
+	void (*done)(struct vm * vm, int result) = change->done;
 
 	(void)store;
 	if (result == 0) { /* the watches will say so too, later */
 		if (change->written >= 0)
-			vm_see_state(vm, &(struct store_value){
-					     .exists = true,
-					     .data = vm_state_name((enum vm_state)change->written)});
+			vm_see_state(vm, &(struct store_value){.exists = true,
+							       .data = vm_state_name((enum vm_state)change->written)});
 		if (change->restore)
 			vm_see_node(vm, &(struct store_value){.exists = true,
 							      .data = vm->daemon->config->node,
@@ -103,7 +103,7 @@ static void on_written(struct store *store, int result, void *userdata) {
 	if (done)
 		done(vm, result);
 	else
-		vm_finish(vm, result < 0 && !lost ? RETRY_PAUSE : 0);
+		vm_finish(vm, (result < 0 && !lost) || vm->unwritable ? RETRY_PAUSE : 0);
 }
 
 void change_write(struct vm *vm, const struct change *wanted) {
@@ -189,16 +189,14 @@ void word_write(struct vm *vm, enum vm_state from, enum vm_state to) {
 	bool holds = vm->holds == VM_HELD || vm->holds == VM_OFFERING;
 	char *free_again = to == VM_STOP && holds ? strdup("") : NULL; /* without memory it is released next */
 
-	change_write(vm, &(struct change){.mine = vm->owner == VM_MINE,
-					  .from = 1u << from,
-					  .to = (int)to,
-					  .holder = free_again});
+	change_write(vm, &(struct change){
+			     .mine = vm->owner == VM_MINE, .from = 1u << from, .to = (int)to, .holder = free_again});
 }
 
 void holder_write(struct vm *vm, char *holder) {
 	/* of one that is to be started: only while it is */
 	bool to_start = vm->here == VM_HERE_ABSENT && *holder && vm->action == VM_DO_CLAIM;
 
-	change_write(vm,
-		     &(struct change){.mine = to_start, .from = to_start ? 1u << VM_START : 0, .to = -1, .holder = holder});
+	change_write(
+	    vm, &(struct change){.mine = to_start, .from = to_start ? 1u << VM_START : 0, .to = -1, .holder = holder});
 }

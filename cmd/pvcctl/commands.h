@@ -18,8 +18,12 @@ enum command_option {
 	OPT_ORDER = 1 << 10,
 	OPT_HOSTNAME = 1 << 11,
 	OPT_UNMOVABLE = 1 << 12,
+	OPT_TARGET = 1 << 13,
+	OPT_FORCE = 1 << 14,
+	OPT_LIVE = 1 << 15,
+	OPT_CERTAIN = 1 << 16,
 };
-#define OPTIONS_MAX 40
+#define OPTIONS_MAX 48
 
 extern const struct command commands[];
 extern const size_t command_count;

@@ -25,7 +25,7 @@
 
 struct options {
 	const char *config, *zookeeper, *format, *node, *limit, *selector, *profile, *state;
-	bool debug, autostart, wait, yes, follow;
+	bool debug, autostart, wait, yes, follow, live_only, force;
 	uint64_t timeout; /* seconds */
 	uint64_t lines;
 	struct net_options net;
@@ -70,6 +70,10 @@ int vm_stop(struct ctl *ctl);
 int vm_shutdown(struct ctl *ctl);
 int vm_restart(struct ctl *ctl);
 int vm_disable(struct ctl *ctl);
+int vm_migrate(struct ctl *ctl); /* vm_migrate.c */
+int vm_move(struct ctl *ctl);
+int vm_unmigrate(struct ctl *ctl);
+int vm_release(struct ctl *ctl); /* vm_release.c */
 int vm_undefine(struct ctl *ctl); /* vm_undefine.c */
 int network_add(struct ctl *ctl); /* network_add.c */
 int network_modify(struct ctl *ctl);
@@ -212,6 +216,8 @@ enum vm_key {
 	VM_KEY_AUTOSTART,
 	VM_KEY_FAILEDREASON,
 	VM_KEY_PROFILE,
+	VM_KEY_HOLDER,
+	VM_KEY_MIGRATION,
 	VM_KEY_COUNT
 };
 struct vms {
@@ -234,6 +240,15 @@ struct vm_ref {
 void vm_ref_free(struct vm_ref *vm);
 #define _cleanup_vm_ref_ _cleanup_(vm_ref_free)
 int vm_find(struct ctl *ctl, const char *named, struct vm_ref *ret);
+
+/* ---- moving VMs (vm_migrate.c, vm_arrival.c) ---- */
+
+/* The value after `word=` in a key of lines; NULL when there is none or no memory. */
+char *line_value(const char *text, const char *word);
+/* One line about a migration, of the VM's key; NULL when it says nothing. The caller frees. */
+char *migration_text(const char *migration);
+/* Waits, telling how far it is, until the VM runs on `target`. Exit code: 0, 1 (failed, changed, stayed) or 75. */
+int vm_wait_arrival(struct ctl *ctl, const struct vm_ref *vm, const char *source, const char *target);
 
 /* ---- changing VMs (vm_state.c, vm_wait.c) ---- */
 

@@ -10,6 +10,7 @@ static void print_device(const char *title, const struct domain_xml_device *d) {
 
 static void print_vm(const struct vms *v, const struct domain_xml *x) {
 	_cleanup_free_ char *features = strlist_join(&x->features, " ");
+	_cleanup_free_ char *migration = migration_text(vm_value(v, 0, VM_KEY_MIGRATION)->data);
 
 	print_field("Name:", vm_value(v, 0, VM_KEY_NAME)->data);
 	print_field("UUID:", v->uuids.items[0]);
@@ -20,6 +21,11 @@ static void print_vm(const struct vms *v, const struct domain_xml *x) {
 		print_field("Failed because:", vm_value(v, 0, VM_KEY_FAILEDREASON)->data);
 	print_field("Node:", vm_value(v, 0, VM_KEY_NODE)->data);
 	print_field("Migrated from:", vm_value(v, 0, VM_KEY_LASTNODE)->data);
+	if (migration)
+		print_field("Last migration:", migration);
+	if (!str_is_absent(vm_value(v, 0, VM_KEY_HOLDER)->data) &&
+	    !str_equal(vm_value(v, 0, VM_KEY_HOLDER)->data, vm_value(v, 0, VM_KEY_NODE)->data))
+		print_field("Held by:", vm_value(v, 0, VM_KEY_HOLDER)->data);
 	print_field("Node limit:", vm_value(v, 0, VM_KEY_LIMIT)->data);
 	print_field("Node selector:", vm_value(v, 0, VM_KEY_SELECTOR)->data);
 	print_field("Autostart:", vm_value(v, 0, VM_KEY_AUTOSTART)->data);

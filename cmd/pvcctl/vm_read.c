@@ -12,6 +12,8 @@ static const char *const keys[VM_KEY_COUNT] = {
     [VM_KEY_AUTOSTART] = "node_autostart",
     [VM_KEY_FAILEDREASON] = "failedreason",
     [VM_KEY_PROFILE] = "profile",
+    [VM_KEY_HOLDER] = "holder",
+    [VM_KEY_MIGRATION] = "migration",
 };
 
 char *vm_key_path(const char *uuid, const char *key) {

@@ -132,8 +132,8 @@ enum vm_holder {
 };
 enum vm_holder holder_relation(const struct holder *holder, const char *me);
 
-/* For whoever has made sure that node `dead` is off (fenced): what the key becomes, to be written in the transaction that
- * gives the VM to another node. 1 and *ret, 0 when it stays, -ENOMEM. */
+/* For whoever has made sure that node `dead` is off (fenced): what the key becomes, to be written in the transaction
+ * that gives the VM to another node. 1 and *ret, 0 when it stays, -ENOMEM. */
 int holder_without(const struct holder *holder, const char *dead, char **ret);
 
 /* ---- what to do with one virtual machine on this node (vm.c) ---- */
@@ -199,9 +199,9 @@ struct vm_view {
 	bool same_target; /* VM_SENDING, VM_OFFERING: the other end is the node where it belongs */
 };
 /* The matrix of data model 5.2 and the holder's rules as tables (in vm.c, with the reasons). Every input has an answer.
- * Actions do not follow each other by plan: a restart is `ask` while it runs, `write start` when it is off, `start` then,
- * each decided anew from what is the case. So an action that is interrupted, by a newer word or by kill -9, leaves nothing
- * behind.
+ * Actions do not follow each other by plan: a restart is `ask` while it runs, `write start` when it is off, `start`
+ * then, each decided anew from what is the case. So an action that is interrupted, by a newer word or by kill -9,
+ * leaves nothing behind.
  */
 enum vm_action vm_decide(const struct vm_view *view);
 const char *vm_action_name(enum vm_action action);

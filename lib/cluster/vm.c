@@ -155,6 +155,7 @@ static const unsigned char decisions[VM_OWNER_COUNT][VM_HERE_COUNT][WORDS] = {
 enum rule {
 	NOTHING,
 	BASE,        /* as the table above says */
+	ENDED,       /* only ended, if that is asked for */
 	CLAIM,       /* first of all this node becomes the holder, unless the copy is to be ended anyway */
 	OFF,         /* it is off here: say so, unless this node goes on with it */
 	HAND,        /* it left: if it still is somewhere, then at the target */
@@ -169,7 +170,7 @@ enum rule {
 };
 static const unsigned char rules[VM_HOLDER_COUNT][VM_HERE_COUNT] = {
 	/*                     unknown  absent   running  paused    moving    crashed */
-	[VM_FREE]           = {NOTHING, BASE,    CLAIM,   CLAIM,    NOTHING,  BASE},
+	[VM_FREE]           = {NOTHING, BASE,    CLAIM,   CLAIM,    ENDED,    BASE},
 	[VM_HELD]           = {NOTHING, OFF,     BASE,    BASE,     BASE,     BASE},
 	[VM_SENDING]        = {NOTHING, HAND,    SETTLE,  SETTLE,   SETTLE,   LEFTOVER},
 	[VM_OFFERING]       = {NOTHING, OFF,     OFFER,   OFFER,    OFFER,    BASE},
@@ -218,6 +219,8 @@ static unsigned with_holder(const struct vm_view *view, unsigned word, unsigned 
 	switch (rules[view->holder][view->here]) {
 	case BASE:
 		return base;
+	case ENDED:
+		return base == VM_DO_DESTROY ? base : VM_DO_NOTHING;
 	case CLAIM:
 		return base == VM_DO_DESTROY || base == VM_DO_NOTHING ? base : VM_DO_CLAIM;
 	case OFF:
@@ -237,7 +240,8 @@ static unsigned with_holder(const struct vm_view *view, unsigned word, unsigned 
 	case BLOCKED:
 		return base == VM_DO_START || base == VM_DO_WRITE_START ? VM_DO_BLOCKED : VM_DO_NOTHING;
 	case STRAY: /* one that the keys say is ours is left to whoever put them so */
-		return view->owner == VM_OTHERS && word != VM_OTHER_WORD ? VM_DO_DESTROY : VM_DO_NOTHING;
+		return base == VM_DO_DESTROY || (view->owner == VM_OTHERS && word != VM_OTHER_WORD) ? VM_DO_DESTROY
+												    : VM_DO_NOTHING;
 	case LEFTOVER:
 		return VM_DO_DESTROY;
 	default:
@@ -270,16 +274,26 @@ enum vm_action vm_decide(const struct vm_view *view) {
 
 const char *vm_action_name(enum vm_action action) {
 	static const char *const names[VM_ACTION_COUNT] = {
-	    [VM_DO_NOTHING] = "nothing",       [VM_DO_KEEP] = "keep",
-	    [VM_DO_START] = "start",           [VM_DO_ASK] = "ask to shut down",
-	    [VM_DO_DESTROY] = "force off",     [VM_DO_WRITE_START] = "write start",
-	    [VM_DO_WRITE_STOP] = "write stop", [VM_DO_WRITE_RESTART] = "write restart",
-	    [VM_DO_CLAIM] = "claim",           [VM_DO_RELEASE] = "release",
-	    [VM_DO_SEND] = "send",             [VM_DO_ABORT] = "abort",
-	    [VM_DO_SETTLE] = "settle",         [VM_DO_HAND] = "hand over",
-	    [VM_DO_OFFER] = "offer",           [VM_DO_RESTORE] = "restore",
-	    [VM_DO_TAKE] = "take",             [VM_DO_RECEIVE] = "receive",
-	    [VM_DO_BLOCKED] = "blocked",       [VM_DO_WAIT] = "wait",
+	    [VM_DO_NOTHING] = "nothing",
+	    [VM_DO_KEEP] = "keep",
+	    [VM_DO_START] = "start",
+	    [VM_DO_ASK] = "ask to shut down",
+	    [VM_DO_DESTROY] = "force off",
+	    [VM_DO_WRITE_START] = "write start",
+	    [VM_DO_WRITE_STOP] = "write stop",
+	    [VM_DO_WRITE_RESTART] = "write restart",
+	    [VM_DO_CLAIM] = "claim",
+	    [VM_DO_RELEASE] = "release",
+	    [VM_DO_SEND] = "send",
+	    [VM_DO_ABORT] = "abort",
+	    [VM_DO_SETTLE] = "settle",
+	    [VM_DO_HAND] = "hand over",
+	    [VM_DO_OFFER] = "offer",
+	    [VM_DO_RESTORE] = "restore",
+	    [VM_DO_TAKE] = "take",
+	    [VM_DO_RECEIVE] = "receive",
+	    [VM_DO_BLOCKED] = "blocked",
+	    [VM_DO_WAIT] = "wait",
 	};
 
 	return action < VM_ACTION_COUNT ? names[action] : "?";
@@ -287,7 +301,7 @@ const char *vm_action_name(enum vm_action action) {
 
 const char *vm_here_name(enum vm_here here) {
 	static const char *const names[VM_HERE_COUNT] = {
-	    [VM_HERE_UNKNOWN] = "unknown", [VM_HERE_ABSENT] = "absent",   [VM_HERE_RUNNING] = "running",
+	    [VM_HERE_UNKNOWN] = "unknown", [VM_HERE_ABSENT] = "absent", [VM_HERE_RUNNING] = "running",
 	    [VM_HERE_PAUSED] = "paused",   [VM_HERE_MOVING] = "moving", [VM_HERE_CRASHED] = "crashed",
 	};
 
@@ -296,9 +310,10 @@ const char *vm_here_name(enum vm_here here) {
 
 const char *vm_holder_name(enum vm_holder holder) {
 	static const char *const names[VM_HOLDER_COUNT] = {
-	    [VM_FREE] = "free",       [VM_HELD] = "held",     [VM_SENDING] = "sending", [VM_OFFERING] = "offering",
-	    [VM_HANDED] = "handed",   [VM_COMING] = "coming", [VM_OFFERED] = "offered",
-	    [VM_HELD_ELSEWHERE] = "held elsewhere",
+	    [VM_FREE] = "free",       [VM_HELD] = "held",
+	    [VM_SENDING] = "sending", [VM_OFFERING] = "offering",
+	    [VM_HANDED] = "handed",   [VM_COMING] = "coming",
+	    [VM_OFFERED] = "offered", [VM_HELD_ELSEWHERE] = "held elsewhere",
 	};
 
 	return holder < VM_HOLDER_COUNT ? names[holder] : "?";

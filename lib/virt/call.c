@@ -14,7 +14,7 @@
 struct call {
 	struct virt_call call; /* uuid, xml and migration are copies */
 	struct virt_migration migration;
-	struct virt *virt;     /* loop only */
+	struct virt *virt; /* loop only */
 	struct post *post;
 	virConnectPtr conn; /* worker only */
 	struct virt_reply reply;
@@ -47,7 +47,7 @@ enum virt_state virt_state_of(int state, int reason) {
 		return VIRT_RUNNING;
 	case VIR_DOMAIN_PAUSED:
 		return reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_STARTING_UP ? VIRT_MOVING
-													 : VIRT_PAUSED;
+													: VIRT_PAUSED;
 	case VIR_DOMAIN_PMSUSPENDED:
 		return VIRT_PAUSED;
 	case VIR_DOMAIN_CRASHED:

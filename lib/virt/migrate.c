@@ -3,11 +3,12 @@
  * Migrations, as jobs on workers.
  *
  * What arrives is left paused (VIR_MIGRATE_PAUSED) until the caller lets it run. Without that libvirt would have both
- * copies run when the answer to its last step gets lost: the sender takes a lost answer for a failure and goes on, while
- * the receiver has begun ("the lock manager plugins should take care of safety in this scenario", libvirt's source says).
+ * copies run when the answer to its last step gets lost: the sender takes a lost answer for a failure and goes on,
+ * while the receiver has begun ("the lock manager plugins should take care of safety in this scenario", libvirt's
+ * source says).
  *
- * Peer to peer, so that the migration does not depend on this process; UNDEFINE and PERSIST are not set, because domains
- * of ours are transient.
+ * Peer to peer, so that the migration does not depend on this process; UNDEFINE and PERSIST are not set, because
+ * domains of ours are transient.
  */
 #include "virt/internal.h"
 

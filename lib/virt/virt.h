@@ -70,20 +70,21 @@ enum virt_verb {
 	VIRT_MIGRATE,  /* live, as call.migration says; what arrives there is left paused. Blocks until it is over */
 	VIRT_ABORT,    /* end a migration out, if there is one */
 	VIRT_JOB,      /* progress of a migration out; result 1: there is one */
-	VIRT_SETTLE, /* after a migration out that failed or was not watched. Result 1: it is still under way. Else it is
-			not, and reply.state says what is here: a guest that the migration had paused runs again */
-	VIRT_TAKE,   /* let run what has arrived. Result 0 and the state; 1: only half of it is here */
+	VIRT_SETTLE,   /* after a migration out that failed or was not watched. Result 1: it is still under way. Else it
+			  is   not, and reply.state says what is here: a guest that the migration had paused runs again */
+	VIRT_TAKE,     /* let run what has arrived. Result 0 and the state; 1: only half of it is here */
 };
 
-/* A migration out: libvirtd talks to the other libvirtd by itself (peer to peer), so it goes on when this process ends. */
+/* A migration out: libvirtd talks to the other libvirtd by itself (peer to peer), so it goes on when this process ends.
+ */
 struct virt_migration {
-	const char *connect;   /* the other libvirtd as this one reaches it, "qemu+tcp://HOST/system" */
-	const char *transfer;  /* where QEMU sends the memory to, "tcp://HOST"; NULL with `tunnel` */
-	bool tunnel;           /* the memory goes through the two libvirtds' connection */
-	bool tls;              /* QEMU's own TLS for the memory */
-	bool unsafe;           /* also when libvirt thinks that the disks are not shared */
-	uint64_t downtime;     /* milliseconds that the guest may stand still at the end; 0: QEMU's own */
-	uint64_t bandwidth;    /* MiB a second; 0: no limit */
+	const char *connect;  /* the other libvirtd as this one reaches it, "qemu+tcp://HOST/system" */
+	const char *transfer; /* where QEMU sends the memory to, "tcp://HOST"; NULL with `tunnel` */
+	bool tunnel;          /* the memory goes through the two libvirtds' connection */
+	bool tls;             /* QEMU's own TLS for the memory */
+	bool unsafe;          /* also when libvirt thinks that the disks are not shared */
+	uint64_t downtime;    /* milliseconds that the guest may stand still at the end; 0: QEMU's own */
+	uint64_t bandwidth;   /* MiB a second; 0: no limit */
 };
 
 /* Figures of a migration. */

@@ -2,10 +2,13 @@
 # The tiny guest.
 # shellcheck shell=bash
 
+# The guest of this source tree: another tree's lab beside this one may have another.
+guest_name() { cat "$LAB_BIN"/guest/* | sha256sum | cut -c1-16; }
+
 # guest_build: Debian's cloud kernel and an initramfs of busybox and five drivers. See guest/init for what it does.
 guest_build() {
 	local out work tree kernel module
-	out=$LAB_ROOT/guest/$(cat "$LAB_BIN"/guest/* | sha256sum | cut -c1-16)
+	out=$LAB_ROOT/guest/$(guest_name)
 	mkdir -p "$LAB_ROOT/guest"
 	exec 8>"$LAB_ROOT/guest/lock"
 	flock 8

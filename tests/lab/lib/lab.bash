@@ -101,7 +101,8 @@ lab_journal() {
 
 # domain_xml NAME [uuid=U] [memory=MIB] [bridge=BR] [mac=M] [disk=FILE] [cmdline=TEXT]: a VM that the data model accepts.
 domain_xml() {
-	local name=$1 uuid memory=96 bridge=brcluster mac disk='' cmdline='' word sum log=/var/log/libvirt
+	local name=$1 uuid memory=96 bridge=brcluster mac disk='' cmdline='' word sum log=/var/log/libvirt guest
+	guest=$(guest_name)
 	shift
 	sum=$(printf '%s' "$name" | md5sum | cut -c1-32)
 	uuid=${sum:0:8}-${sum:8:4}-4${sum:13:3}-8${sum:17:3}-${sum:20:12}
@@ -121,8 +122,8 @@ domain_xml() {
 		  <vcpu>1</vcpu>
 		  <os>
 		    <type arch='x86_64' machine='pc-q35-7.2'>hvm</type>
-		    <kernel>/guest/current/vmlinuz</kernel>
-		    <initrd>/guest/current/initrd.gz</initrd>
+		    <kernel>/guest/$guest/vmlinuz</kernel>
+		    <initrd>/guest/$guest/initrd.gz</initrd>
 		    <cmdline>console=ttyS0 quiet panic=1 ip=none $cmdline</cmdline>
 		  </os>
 		  <features><acpi/><apic/></features>
