@@ -19,6 +19,7 @@ import threading
 import time
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 
 logging.disable(logging.CRITICAL)
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -125,35 +126,49 @@ def last_count():
 
 
 class Cluster:
+    """ZooKeeper as an operator's client sees it: a new connection whenever one does not answer."""
+
     def __init__(self):
-        hosts = ",".join("10.77.1.%s:2181" % re.sub(r".*\D", "", n) for n in NODES)
-        self.zk = KazooClient(hosts=hosts, timeout=10, connection_retry={"max_tries": -1, "max_delay": 1},
-                              command_retry={"max_tries": -1, "max_delay": 1})
-        self.zk.start(timeout=60)
-        for u in self.zk.get_children("/domains"):
-            if self.zk.get("/domains/" + u)[0].decode() == NAME:
+        self.zk = None
+        for u in self.ask(lambda zk: zk.get_children_async("/domains")):
+            if self.ask(lambda zk: zk.get_async("/domains/" + u))[0].decode() == NAME:
                 self.base = "/domains/" + u
+
+    def ask(self, request, attempts=60):
+        for _ in range(attempts):
+            try:
+                if not self.zk:
+                    hosts = ",".join("10.77.1.%s:2181" % re.sub(r".*\D", "", n) for n in NODES)
+                    self.zk = KazooClient(hosts=hosts, timeout=10)
+                    self.zk.start(timeout=15)
+                return request(self.zk).get(timeout=5)
+            except NoNodeError:
+                raise
+            except Exception as error:
+                tell("  ZooKeeper: %r" % error)
+                old, self.zk = self.zk, None
+                threading.Thread(target=lambda: old and (old.stop(), old.close()), daemon=True).start()
+                time.sleep(0.5)
+        sys.exit("ZooKeeper does not answer")
 
     def key(self, name):
         try:
-            return self.zk.retry(self.zk.get, self.base + "/" + name)[0].decode()
-        except Exception:
+            return self.ask(lambda zk: zk.get_async(self.base + "/" + name))[0].decode()
+        except NoNodeError:
             return ""
 
+    def runs(self, name):
+        return self.ask(lambda zk: zk.get_async("/nodes/%s/daemonstate" % name))[0] == b"run"
+
     def write(self, **values):  # one transaction, as the reference's client does it
-        while True:
-            transaction = self.zk.transaction()
+        def request(zk):
+            transaction = zk.transaction()
             for key, value in values.items():
                 transaction.set_data(self.base + "/" + key, value.encode())
-            try:
-                results = transaction.commit()
-            except Exception as error:
-                tell("  write: %r, again" % error)
-                time.sleep(0.2)
-                continue
-            if any(isinstance(r, Exception) for r in results):
-                raise SystemExit("write refused: %r" % results)
-            return
+            return transaction.commit_async()
+        results = self.ask(request)
+        if any(isinstance(r, Exception) for r in results):
+            sys.exit("write refused: %r" % results)
 
     def state(self):
         return {k: self.key(k) for k in ("state", "node", "lastnode", "holder", "failedreason")}
@@ -283,8 +298,7 @@ def one(cluster, processes, number, seed):
                                  ": " + state["failedreason"] if state["failedreason"] else ""))
     # the next one begins only when the node that was cut off is one again
     for name in NODES:
-        until(120, lambda: cluster.zk.get("/nodes/%s/daemonstate" % name)[0] == b"run"
-              and node(name, "systemctl", "is-active", AGENT, check=False) == "active")
+        until(120, lambda: cluster.runs(name) and node(name, "systemctl", "is-active", AGENT, check=False) == "active")
     return live, state["node"] == target
 
 

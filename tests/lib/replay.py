@@ -112,7 +112,7 @@ class Replay:
         self.problems.append("%s %s" % (path, why))
 
     def bind(self, text, words):
-        return re.sub(r"\{(NODE|UUID|NAME|XML|VNI|NET|MAC|RULE|POOL|VOLUME)\}", lambda m: words[m.group(1)], text)
+        return re.sub(r"\{(NODE|TARGET|UUID|NAME|XML|VNI|NET|MAC|RULE|POOL|VOLUME)\}", lambda m: words[m.group(1)], text)
 
     def bindings(self, operation, words=None):
         """A call that was not about one VM, node or network is about each that there is; likewise for rules and MACs."""
