@@ -138,6 +138,11 @@ CHAOS_COUNT ?= 100
 chaos-primary: deb
 	tests/lab/chaos primary $(CHAOS_COUNT) $(CHAOS_SEED)
 
+# Migrations on a lab of three nodes with faults at random moments.
+.PHONY: chaos-migrate
+chaos-migrate: deb
+	tests/lab/chaos migrate $(CHAOS_COUNT) $(CHAOS_SEED)
+
 .PHONY: demo
 demo:
 	@./demo
@@ -169,6 +174,7 @@ help:
 	@echo 'make sim        fencing and the primary role of many simulated nodes under random faults (SEEDS=10000)'
 	@echo 'make bench      measurements'
 	@echo 'make chaos-primary  the primary role under a hundred random faults (an hour)'
+	@echo 'make chaos-migrate  a hundred migrations with faults at random moments (half an hour)'
 	@echo 'make deb        the Debian package'
 	@echo 'make install    into DESTDIR'
 	@echo 'make clean-lab  forget the cached node image'
