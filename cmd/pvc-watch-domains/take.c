@@ -7,10 +7,11 @@
 
 #define TAKE_PATIENCE (30 * USEC_PER_SEC)
 
-static char *figures(const struct vm *vm, const struct virt_job *job, uint64_t pause) {
+static char *figures(const struct vm *vm, const struct virt_job *job, unsigned long long downtime) {
+	unsigned long long sent = job->processed / 1048576;
+
 	return str_printf("phase=done\ntarget=%s\nelapsed_ms=%llu\ndowntime_ms=%llu\nsent_mib=%llu\n",
-			  vm->daemon->config->node, (unsigned long long)job->elapsed,
-			  (unsigned long long)(job->downtime + pause), (unsigned long long)(job->processed / 1048576));
+			  vm->daemon->config->node, (unsigned long long)job->elapsed, downtime, sent);
 }
 
 static void on_recorded(struct vm *vm, int result) {
@@ -22,7 +23,8 @@ static void on_recorded(struct vm *vm, int result) {
 }
 
 static void record(struct vm *vm, const struct virt_reply *reply) {
-	uint64_t pause = vm->arrived_at ? (reply->answered - vm->arrived_at) / 1000 : 0;
+	unsigned long long pause = vm->arrived_at ? (reply->answered - vm->arrived_at) / 1000 : 0;
+	unsigned long long downtime = reply->job.downtime + pause;
 	struct change change = {.to = -1, .done = on_recorded};
 
 	if (reply->state == VIRT_OFF) {
@@ -31,14 +33,14 @@ static void record(struct vm *vm, const struct virt_reply *reply) {
 	} else {
 		log_ok(
 		    "VM %s: arrived: %.2f s, stood still for %llu ms (%llu of them waited for the hand-over), %.1f MiB",
-		    vm_label(vm), (double)reply->job.elapsed / 1000, (unsigned long long)(reply->job.downtime + pause),
-		    (unsigned long long)pause, (double)reply->job.processed / 1048576);
+		    vm_label(vm), (double)reply->job.elapsed / 1000, downtime, pause,
+		    (double)reply->job.processed / 1048576);
 		log_debug("VM %s: it ran %.1f ms after the other node gave it away", vm_label(vm),
 			  (double)(reply->answered - vm->handed_at) / 1000);
 		change.arrive = true;
 		change.holder = holder_mine(vm);
 		change.reason = strdup("");
-		change.migration = figures(vm, &reply->job, pause);
+		change.migration = figures(vm, &reply->job, downtime);
 	}
 	if (change.holder && (!change.arrive || (change.reason && change.migration))) {
 		change_write(vm, &change);

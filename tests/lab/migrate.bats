@@ -24,6 +24,13 @@ setup_file() {
 	guest v1 pvchv1 bridge=vmbr100 "cmdline=ip=10.100.0.1/24 tick=0.1"
 }
 teardown_file() { lab_end; }
+# Each test finds v1 at home, whatever the one before it left.
+setup() {
+	[ "$BATS_TEST_NUMBER" = 1 ] || runs_only_on v1 pvchv1 || {
+		[ -n "$(processes v1)" ] || on pvchv1 pvcctl vm start v1 --wait --timeout 180
+		vm_key_is v1 node pvchv1 || on pvchv1 pvcctl vm move v1 --target pvchv1 --wait --timeout 180
+	}
+}
 teardown() {
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || for n in $NODES; do
 		echo "== $n"
@@ -79,7 +86,6 @@ write_move() { # NAME TARGET LASTNODE [STATE], as the reference's client
 journal_since() { on "$1" journalctl -q -b -o cat -u pvc-watch-domains --since "@$2"; }
 
 @test "vm migrate --wait: the guest loses no count, others reach it all the time, and the figures are told" {
-	local boot
 	run on pvchv1 pvcctl vm migrate v1 --target pvchv2 --wait --timeout 180
 	echo "$output"
 	[ "$status" = 0 ]
@@ -97,16 +103,14 @@ journal_since() { on "$1" journalctl -q -b -o cat -u pvc-watch-domains --since "
 	run on pvchv1 pvcctl vm migrate v1 --target pvchv3
 	[ "$status" = 1 ]
 	[[ "$output" == *"was migrated before, from node 'pvchv1'"* ]]
-	run on pvchv1 pvcctl vm migrate v1 --force --target pvchv2
-	[ "$status" = 1 ]
+	on pvchv1 pvcctl vm unmigrate v1 --wait --timeout 180
+	runs_only_on v1 pvchv1
+	vm_key_is v1 lastnode ''
 }
 
 @test "overhead of ours below 50 ms: from the written state to libvirt's call, from arrival to state start" {
 	local n
-	on pvchv1 pvcctl vm unmigrate v1 --wait --timeout 180
-	runs_only_on v1 pvchv1
-	vm_key_is v1 lastnode ''
-	for n in pvchv2 pvchv1 pvchv2 pvchv1 pvchv2 pvchv1; do on pvchv1 pvcctl vm move v1 --target $n --wait --timeout 180 >/dev/null; done
+	for n in pvchv2 pvchv1 pvchv2 pvchv1; do on pvchv1 pvcctl vm move v1 --target $n --wait --timeout 180 >/dev/null; done
 	runs_only_on v1 pvchv1
 	for n in pvchv1 pvchv2; do on $n journalctl -q -b -o cat -u pvc-watch-domains; done >"$T/journal"
 	sed -n 's/.*asked to send it \([0-9.]*\) ms after.*/\1/p' "$T/journal" | sort -n | tee "$T/begin"
@@ -114,8 +118,8 @@ journal_since() { on "$1" journalctl -q -b -o cat -u pvc-watch-domains --since "
 	echo "# state written -> libvirt asked to send: median $(sed -n "$((($(wc -l <"$T/begin") + 1) / 2))p" "$T/begin") ms;" \
 		"given away -> runs and state start: median $(sed -n "$((($(wc -l <"$T/end") + 1) / 2))p" "$T/end") ms;" \
 		"downtime: $(grep -o 'stood still for [0-9]* ms' "$T/journal" | cut -d' ' -f4 | sort -n | paste -sd' ') ms" >&3
-	awk 'NR == 1 { best = $1 } END { exit !(NR >= 8 && best < 50) }' "$T/begin"
-	awk 'NR == 1 { best = $1 } END { exit !(NR >= 8 && best < 50) }' "$T/end"
+	awk 'NR == 1 { best = $1 } END { exit !(NR >= 5 && best < 50) }' "$T/begin"
+	awk 'NR == 1 { best = $1 } END { exit !(NR >= 5 && best < 50) }' "$T/end"
 	counts_are_whole v1
 }
 
@@ -171,7 +175,6 @@ journal_since() { on "$1" journalctl -q -b -o cat -u pvc-watch-domains --since "
 }
 
 @test "killed in the middle: the source's agent, the target's agent, the VM arrives all the same and noticed nothing" {
-	local unit
 	write_move v1 pvchv2 pvchv1
 	wait_until 60 vm_key_is v1 holder 'pvchv1 > pvchv2'
 	wait_until 60 on pvchv2 pgrep -f guest=v1,
