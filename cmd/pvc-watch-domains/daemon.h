@@ -75,6 +75,7 @@ struct sending {
 	bool overdue;        /* because of system.migration.timeout */
 	bool looking;        /* at its progress */
 	unsigned attempts;   /* that ended without an answer */
+	usec_t written_at;   /* CLOCK_MONOTONIC of the event that asked for it */
 	usec_t since;        /* CLOCK_MONOTONIC of the first look at it; 0: none */
 	usec_t paused_at;    /* CLOCK_MONOTONIC of the event that the guest stands still; 0: not yet */
 	usec_t published_at; /* CLOCK_MONOTONIC of the last progress */

@@ -65,7 +65,7 @@ static void on_sent(struct virt *virt, int result, const struct virt_reply *repl
 	vm->sending.error = NULL;
 	if (reply->asked)
 		log_debug("VM %s: libvirt was asked to send it %.1f ms after the state was written", vm_label(vm),
-			  (double)(reply->asked - vm->event_at) / 1000);
+			  (double)(reply->asked - vm->sending.written_at) / 1000);
 	if (result == 0) {
 		(void)vm_observe(vm, VIRT_OFF, reply->serial);
 		hypervisor_list_soon(daemon);
@@ -153,6 +153,7 @@ void send_begin(struct vm *vm) {
 	vm->busy = true;
 	vm->action = VM_DO_SEND;
 	send_forget(vm);
+	vm->sending.written_at = vm->event_at;
 	vm->sending.since = now_monotonic();
 	vm->sending.target = strdup(vm->node);
 	change.at_node = strdup(vm->node);
