@@ -36,7 +36,8 @@ struct config_database {
 };
 
 enum config_fence_action { CONFIG_FENCE_NONE, CONFIG_FENCE_MIGRATE };
-/* How a machine's memory goes to another node: in the clear, with TLS of libvirt and QEMU each, or all inside libvirt's. */
+/* How a machine's memory goes to another node: in the clear, with TLS of libvirt and QEMU each, or all inside
+ * libvirt's. */
 enum config_transport { CONFIG_TRANSPORT_TCP, CONFIG_TRANSPORT_TLS, CONFIG_TRANSPORT_TUNNEL };
 enum config_selector { CONFIG_SELECTOR_MEM, CONFIG_SELECTOR_LOAD, CONFIG_SELECTOR_VCPUS, CONFIG_SELECTOR_VMS };
 
@@ -70,9 +71,9 @@ struct config {
 	uint64_t drain_timeout;  /* seconds, for one VM; our own optional key, default 1800 */
 	/* our own optional keys */
 	enum config_transport migration_transport;
-	uint64_t migration_timeout;                      /* seconds; then the live migration is given up */
-	uint64_t migration_downtime;                     /* milliseconds */
-	uint64_t migration_bandwidth;                    /* MiB a second; 0: no limit */
+	uint64_t migration_timeout;                        /* seconds; then the live migration is given up */
+	uint64_t migration_downtime;                       /* milliseconds */
+	uint64_t migration_bandwidth;                      /* MiB a second; 0: no limit */
 	uint64_t migrations_outgoing, migrations_incoming; /* at the same time */
 	bool migration_unsafe;
 

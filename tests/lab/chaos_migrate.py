@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Migrations with faults at random moments, and whether every VM ran exactly once.
 
-chaos.py COUNT [SEED]: run by tests/lab/chaos in the lab's own network, on a lab that is up and whose nodes are ready.
+chaos_migrate.py COUNT [SEED]: run by tests/lab/chaos-migrate in the lab's own network, on a lab that is up and whose nodes are ready.
 
 The oracle looks from outside, at QEMU's processes and at what the guests themselves wrote: a guest counts, and says with
 each count which boot it belongs to. Two copies that run both write the same count of the same boot; a VM that was started

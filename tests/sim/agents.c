@@ -398,7 +398,9 @@ void watch_domains_tick(struct world *world, int node) {
 		return;
 	for (int vm = 0; vm < world->vms; vm++) {
 		const struct vm_keys *keys = &process->view.vms[vm];
+		/* without the key `holder`: what is looked for is what fencing alone would let through */
 		struct vm_view view = {
+		    .holder = VM_HELD,
 		    .owner = keys->node == node ? VM_MINE : VM_OTHERS,
 		    .here = host->vms[vm] ? VM_HERE_RUNNING : VM_HERE_ABSENT,
 		    .wanted = keys->state,
