@@ -92,7 +92,7 @@ static void end(struct metadata *metadata) {
 	vms_free(metadata);
 }
 
-static int run(const struct config *config, bool only_release) {
+static int run(const struct config *config) {
 	struct metadata metadata = {.config = config};
 	const struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &metadata};
 	_cleanup_loop_ struct loop *loop = NULL;
@@ -103,11 +103,6 @@ static int run(const struct config *config, bool only_release) {
 		return EXIT_SYSTEM;
 	}
 	metadata.loop = loop;
-	if (only_release) {
-		r = address_release(&metadata);
-		net_close(metadata.net);
-		return r < 0 ? EXIT_SYSTEM : EXIT_OK;
-	}
 	if (!config->enable_networking) {
 		log_system("enable_networking is false: there are no client networks on this node");
 		loop_ready(loop, "no networks");
@@ -122,11 +117,9 @@ static int run(const struct config *config, bool only_release) {
 
 int main(int argc, char **argv) {
 	const char *path = NULL;
-	bool debug = false, only_release = false;
+	bool debug = false;
 	const struct cli_option options[] = {
 	    CLI_COMMON(path, debug),
-	    {"release", 0, CLI_FLAG, &only_release, NULL, "only remove the address that a killed pvc-metadata left", 0,
-	     0},
 	};
 	const struct cli cli = {
 	    "pvc-metadata",
@@ -142,9 +135,9 @@ int main(int argc, char **argv) {
 
 	(void)cli_parse(&cli, argc, argv, &count);
 	r = log_start(cli.name, path, debug, LOG_START_CONFIGURED, &config);
-	if (r != EXIT_OK && !only_release) /* the address must not stay because the configuration broke meanwhile */
+	if (r != EXIT_OK)
 		return r;
-	r = run(config, only_release);
+	r = run(config);
 	log_close();
 	return r;
 }

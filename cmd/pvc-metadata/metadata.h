@@ -40,6 +40,8 @@
 #define LEASE_PAUSE   (50 * USEC_PER_MSEC) /* ...so it is looked for again after this, doubled each time: 1.6 s */
 #define FRESH_TIME    (1 * USEC_PER_SEC)   /* what is known of a guest is used again for so long */
 #define LOOKUPS_MAX   1024                 /* reads under way */
+#define ADDRESS_LIFE  15                   /* seconds; what is not renewed the kernel removes */
+#define ADDRESS_RENEW 5                    /* seconds between two looks at it */
 #define PER_NETWORK   32                   /* connections out of one network; more wait to be accepted */
 #define VMS_MAX       8000         /* of 10 000 watched keys (store/watch.c): a limit of the packets of a reconnect */
 #define USERDATA_MAX  (256 * 1024) /* bytes; with HTTP_CONNECTIONS a bound on memory */
@@ -58,7 +60,7 @@ struct metadata {
 	uint8_t token_key[TOKEN_KEY];
 	/* networks.c */
 	struct net *net, *monitor;
-	sd_event_source *monitor_source, *settle, *retry;
+	sd_event_source *monitor_source, *settle, *retry, *renew;
 	struct store_watch *networks_watch;
 	struct network *networks;
 	unsigned paused; /* networks that accept nothing for the moment */
@@ -91,7 +93,7 @@ void networks_go_on(struct metadata *metadata); /* there is room for connections
 
 /* ---- address.c ---- */
 int address_ensure(struct metadata *metadata, const struct net_links *links);
-int address_release(struct metadata *metadata);
+void address_release(struct metadata *metadata);
 
 /* ---- vms.c ---- */
 struct nic {

@@ -205,6 +205,7 @@ static void compare(struct metadata *metadata) {
 	networks_go_on(metadata);
 	if (first < 0)
 		arm(metadata, &metadata->retry, RETRY_TIME);
+	arm(metadata, &metadata->renew, ADDRESS_RENEW * USEC_PER_SEC);
 	metadata_try_ready(metadata);
 }
 
@@ -338,11 +339,12 @@ void networks_stop(struct metadata *metadata) {
 	for (struct network *network = metadata->networks; network; network = network->next)
 		close_listener(network);
 	if (metadata->net)
-		(void)address_release(metadata); /* said in the log; the unit does it once more */
+		address_release(metadata);
 }
 
 void networks_free(struct metadata *metadata) {
-	sd_event_source **sources[] = {&metadata->monitor_source, &metadata->settle, &metadata->retry};
+	sd_event_source **sources[] = {&metadata->monitor_source, &metadata->settle, &metadata->retry,
+				       &metadata->renew};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
 		*sources[i] = sd_event_source_disable_unref(*sources[i]);

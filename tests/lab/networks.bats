@@ -126,7 +126,7 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 	on "$o" ping -c 3 -W 5 10.100.0.202 >/dev/null
 	on "$o" grep -q 10.100.0.202 /run/pvc/dnsmasq/100/hosts
 	wait_until 120 identities_over pvchv1 g1 $((identities + 1))
-	no on "$p" ip -o address show dev lo to 169.254.169.254 | grep -q .
+	[ -z "$(on "$p" ip -o address show dev lo to 169.254.169.254)" ]
 }
 
 @test "when the primary's pvc.target stops the gateway is away before the node is in state stop; guests go on" {

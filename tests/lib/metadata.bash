@@ -111,7 +111,6 @@ plug() { # NAME VNI
 	[ "$2" != 200 ] || ip -n "$(ns "$1")" route replace 169.254.169.254 dev eth0
 }
 
-as_primary() { ip netns exec "$NODE" unshare --uts sh -c 'hostname pvchv1 && exec "$@"' sh "$@"; }
 # metadata_start: the program; its log is $T/metadata.out, its process $METADATA (kept in a file: tests are processes of their own)
 metadata_start() {
 	local before
