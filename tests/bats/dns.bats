@@ -112,15 +112,7 @@ said() { grep -qF -- "$1" "$T/dns.out"; }
 times_said() { grep -cF -- "$1" "$T/dns.out" || :; }
 not() { ! "$@"; }
 # the pdns_server of this test's directory
-server() {
-	local pid
-	for pid in /proc/[0-9]*; do
-		# shellcheck disable=SC2002 # a process that is gone is not the shell's error
-		case $(cat "$pid/cmdline" 2>/dev/null | tr '\0' ' ') in
-		"/usr/sbin/pdns_server --config-dir=$T/run/pdns "*) echo "${pid#/proc/}" ;;
-		esac
-	done
-}
+server() { pgrep -f "^/usr/sbin/pdns_server --config-dir=$T/run/pdns" || :; }
 no_server() { [ -z "$(server)" ]; }
 
 # ask NAME TYPE: what the server at the floating cluster address answers
