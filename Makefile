@@ -142,6 +142,7 @@ chaos-primary: deb
 .PHONY: chaos-migrate
 chaos-migrate: deb
 	tests/lab/chaos migrate $(CHAOS_COUNT) $(CHAOS_SEED)
+	tests/bench/drain
 
 .PHONY: demo
 demo:
