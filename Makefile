@@ -131,6 +131,7 @@ bench:
 	tests/bench/leases
 	tests/bench/metadata
 	tests/bench/handover
+	tests/bench/drain
 
 # Faults at random for the primary role: CHAOS_COUNT of them (30 s each), the same ones for the same CHAOS_SEED.
 CHAOS_COUNT ?= 100
@@ -142,7 +143,6 @@ chaos-primary: deb
 .PHONY: chaos-migrate
 chaos-migrate: deb
 	tests/lab/chaos migrate $(CHAOS_COUNT) $(CHAOS_SEED)
-	tests/bench/drain
 
 .PHONY: demo
 demo:
