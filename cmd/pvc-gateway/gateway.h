@@ -135,6 +135,9 @@ void addresses_announce(struct network *network, const struct net_link *link);
 struct server *server_new(struct network *network);
 /* NULL or empty arguments: none. Asks again and again with the same arguments change nothing. */
 void server_want(struct server *server, const struct strlist *arguments);
+/* It does nothing more until it is ended: for the moment in which all addresses go. Each dnsmasq would look at all
+ * links and addresses for each of them, under the kernel's one lock that the removals need. */
+void server_pause(struct server *server);
 void server_adopt(struct server *server, pid_t pid, const struct strlist *arguments);
 void server_reload(struct server *server); /* the hosts file changed */
 bool server_is_running(const struct server *server);

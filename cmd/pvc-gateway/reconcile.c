@@ -275,6 +275,8 @@ static int compare_servers(struct gateway *gateway, const struct net_links *link
 	int first = 0;
 
 	gateway->started = 0;
+	if (!gateway->complete) /* the addresses of all of them come first */
+		return 0;
 	for (struct network *network = gateway->networks; network; network = network->next) {
 		const struct net_link *link = bridge_of(network, links);
 		int r;
@@ -335,8 +337,11 @@ void reconcile_release(struct gateway *gateway) {
 	_cleanup_net_links_ struct net_links links = {0};
 	_cleanup_net_addresses_ struct net_addresses addresses = {0};
 	_cleanup_address_changes_ struct address_changes changes = {0};
-	int r = read_kernel(gateway, &links, &addresses);
+	int r;
 
+	for (struct network *network = gateway->networks; network; network = network->next)
+		server_pause(network->server);
+	r = read_kernel(gateway, &links, &addresses);
 	for (struct network *network = gateway->networks; network; network = network->next) {
 		wanted_free(&network->wanted);
 		if (r >= 0) /* a failure is named in the log; the next start finds the note */

@@ -265,6 +265,12 @@ static void end(struct server *server) {
 	/* also when it was stopped in its tracks */
 	if (pidfd_send_signal(server->pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
 		log_error("VNI %s: cannot end dnsmasq (%d): %s", vni(server), (int)server->pid, strerror(errno));
+	(void)pidfd_send_signal(server->pidfd, SIGCONT, NULL, 0); /* fails only when it has ended */
+}
+
+void server_pause(struct server *server) {
+	if (server->pid > 0 && !server->ending)
+		(void)pidfd_send_signal(server->pidfd, SIGSTOP, NULL, 0); /* fails only when it has ended */
 }
 
 static void next(struct server *server) {
@@ -325,6 +331,8 @@ void server_adopt(struct server *server, pid_t pid, const struct strlist *argume
 		return;
 	}
 	server->child = false;
+	(void)pidfd_send_signal(server->pidfd, SIGCONT, NULL,
+				0); /* the earlier one may have paused it; see server_pause() */
 	log_info("VNI %s: dnsmasq (%d) of an earlier pvc-gateway was found", vni(server), (int)pid);
 }
 
