@@ -121,7 +121,7 @@ eight_commands() {
 		ceph_ask health && ceph_ask status && ceph_ask df --format json && ceph_ask osd dump --format json &&
 			ceph_ask osd df --format json && ceph_ask osd status && ceph_ask pg dump osds --format json && _in_netns rados df
 	} >/dev/null </dev/null 2>>"$CEPH_DIR/log/client"; } 2>&1)
-	echo $((${user/./}000 + ${system/./}000))
+	echo $((10#${user/./}000 + 10#${system/./}000))
 }
 @test "one reading of all figures takes less than 5 ms of processor time, less than a 200th of the reference's commands" {
 	local best=1000000 theirs
