@@ -22,6 +22,7 @@
 
 #define RETRY_TIME    (2 * USEC_PER_SEC)    /* before something that failed is tried again */
 #define SETTLE_TIME   (30 * USEC_PER_MSEC)  /* changes that come together are looked at together */
+#define FIRST_TIME    (300 * USEC_PER_MSEC) /* in the beginning, when some key does not come */
 #define ANNOUNCEMENTS 5                     /* of a new gateway address, a second apart: frames get lost */
 #define STOP_TIME     (10 * USEC_PER_SEC)   /* from SIGTERM to SIGKILL for a dnsmasq (D70) */
 #define BACKOFF_FIRST (250 * USEC_PER_MSEC) /* before a dnsmasq that died is started again; doubled each time... */
@@ -89,6 +90,7 @@ struct gateway {
 	bool complete; /* and all keys of what it listed: leftovers can be told from what is wanted */
 	bool serving;  /* and all of it was brought about once */
 	bool stopping;
+	bool no_wait; /* for the end of a dnsmasq: another does (--no-wait) */
 	bool changed; /* keys changed: the networks are compared with each other again */
 	bool debug;
 	unsigned started; /* dnsmasq processes in this comparison */

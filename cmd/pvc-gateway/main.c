@@ -89,7 +89,7 @@ static int start(struct gateway *gateway) {
 }
 
 void gateway_try_end(struct gateway *gateway) {
-	if (gateway->stopping && gateway_is_empty(gateway) &&
+	if (gateway->stopping && (gateway->no_wait || gateway_is_empty(gateway)) &&
 	    (leases_are_written(gateway->leases) || !gateway->store || !store_is_connected(gateway->store)))
 		loop_exit(gateway->loop, EXIT_OK);
 }
@@ -114,6 +114,8 @@ static void on_stop(struct loop *loop, void *userdata) {
 	if (event_timer(loop_event(loop), &gateway->end_timer, END_TIME, on_end_time, gateway) < 0)
 		log_error("cannot set a timer");
 	reconcile_release(gateway);
+	/* the addresses are away: what comes now harms nobody by being slow */
+	loop_extend_stop(loop, END_TIME + 5 * USEC_PER_SEC);
 	gateway_try_end(gateway);
 }
 
@@ -159,8 +161,8 @@ static int release(struct gateway *gateway) {
 	return r;
 }
 
-static int run(const struct config *config, bool debug, bool only_release) {
-	struct gateway gateway = {.config = config, .debug = debug, .announcer = -1};
+static int run(const struct config *config, bool debug, bool only_release, bool no_wait) {
+	struct gateway gateway = {.config = config, .debug = debug, .no_wait = no_wait, .announcer = -1};
 	const struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &gateway};
 	_cleanup_loop_ struct loop *loop = NULL;
 	int r = loop_new(&loop, &options);
@@ -184,9 +186,11 @@ static int run(const struct config *config, bool debug, bool only_release) {
 
 int main(int argc, char **argv) {
 	const char *path = NULL;
-	bool debug = false, only_release = false;
+	bool debug = false, only_release = false, no_wait = false;
 	const struct cli_option options[] = {
 	    CLI_COMMON(path, debug),
+	    {"no-wait", 0, CLI_FLAG, &no_wait, NULL,
+	     "at the end leave dnsmasq processes that still end to the next pvc-gateway --release", 0, 0},
 	    {"release", 0, CLI_FLAG, &only_release, NULL,
 	     "only remove what a killed pvc-gateway left: addresses and dnsmasq processes", 0, 0},
 	};
@@ -205,7 +209,7 @@ int main(int argc, char **argv) {
 	r = log_start(cli.name, path, debug, LOG_START_CONFIGURED, &config);
 	if (r != EXIT_OK)
 		return r;
-	r = run(config, debug || config->debug, only_release);
+	r = run(config, debug || config->debug, only_release, no_wait);
 	log_close();
 	return r;
 }

@@ -28,14 +28,26 @@ static void arm(struct gateway *gateway, sd_event_source **source, usec_t delay,
 		log_error("cannot set a timer: %s", strerror(-r));
 }
 
-/* The first change starts the clock, so that a steady stream of changes does not put it off for ever. */
+static bool all_is_seen(const struct gateway *gateway) {
+	for (const struct network *network = gateway->networks; network; network = network->next)
+		if (!network_is_seen(network))
+			return false;
+	return gateway->listed;
+}
+
+/* The first change starts the clock, so that a steady stream of changes does not put it off for ever. In the beginning
+ * the last key of all does: looking at the kernel in between costs more than the reading. */
 void reconcile_soon(struct gateway *gateway) {
 	int enabled = 0;
 
+	if (!gateway->complete && !gateway->stopping && all_is_seen(gateway)) {
+		arm(gateway, &gateway->settle, 0, on_settle);
+		return;
+	}
 	if (gateway->settle && sd_event_source_get_enabled(gateway->settle, &enabled) >= 0 && enabled)
 		return;
 	if (!gateway->stopping)
-		arm(gateway, &gateway->settle, SETTLE_TIME, on_settle);
+		arm(gateway, &gateway->settle, gateway->complete ? SETTLE_TIME : FIRST_TIME, on_settle);
 }
 
 static int on_monitor(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -227,12 +239,7 @@ static void sweep(struct gateway *gateway) {
 }
 
 static void become_complete(struct gateway *gateway) {
-	if (gateway->complete || !gateway->listed)
-		return;
-	for (struct network *network = gateway->networks; network; network = network->next)
-		if (!network_is_seen(network))
-			return;
-	gateway->complete = true;
+	gateway->complete = gateway->complete || all_is_seen(gateway);
 }
 
 static int read_kernel(struct gateway *gateway, struct net_links *links, struct net_addresses *addresses) {

@@ -262,7 +262,6 @@ static int start(struct server *server) {
 static void end(struct server *server) {
 	server->ending = true;
 	arm(server, STOP_TIME);
-	/* also when it was stopped in its tracks */
 	if (pidfd_send_signal(server->pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
 		log_error("VNI %s: cannot end dnsmasq (%d): %s", vni(server), (int)server->pid, strerror(errno));
 	(void)pidfd_send_signal(server->pidfd, SIGCONT, NULL, 0); /* fails only when it has ended */

@@ -36,21 +36,47 @@ struct unit_job {
 
 static void evaluate(struct primary *primary);
 
-static int work(void *arg) {
-	struct unit_job *job = arg;
-	struct host_unit_job stops[] = {{.unit = TARGET, .verb = HOST_UNIT_STOP},
-					{.unit = BEGIN, .verb = HOST_UNIT_STOP}};
+static int stop_units(const char *const *units, size_t count, char **ret_error) {
+	struct host_unit_job *jobs = calloc(count, sizeof(*jobs));
 	int r;
 
-	if (job->start)
-		return host_unit_start(TARGET, deadline_after(SLICE), &job->error);
+	if (!jobs)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		jobs[i] = (struct host_unit_job){.unit = units[i], .verb = HOST_UNIT_STOP};
+	r = host_units_run(jobs, count, deadline_after(JOB_TIME));
+	for (size_t i = 0; i < count; i++) {
+		if (jobs[i].result < 0 && !*ret_error)
+			*ret_error = move_ptr(jobs[i].error);
+		free(jobs[i].error);
+	}
+	free(jobs);
+	return r;
+}
+
+/* The units that clean up behind a service that was killed stop behind the begin, and are waited for only when there
+ * was one: starting their programs takes longer than everything else together. */
+static int stop_all(char **ret_error) {
+	static const char *const first[] = {TARGET, BEGIN};
+	_cleanup_strlist_ struct strlist killed = {0}, parts = {0};
+	int r;
+
 	if (access("/run/systemd/system", F_OK) < 0) /* no systemd: nothing of it runs here */
 		return 0;
-	r = host_units_run(stops, ARRAY_SIZE(stops), deadline_after(JOB_TIME));
-	job->error = stops[0].error ? move_ptr(stops[0].error) : move_ptr(stops[1].error);
-	free(stops[0].error);
-	free(stops[1].error);
-	return r == -ENOENT ? 0 : r; /* not installed: neither */
+	r = stop_units(first, ARRAY_SIZE(first), ret_error);
+	if (r == -ENOENT) /* not installed: neither */
+		return 0;
+	if (r >= 0)
+		r = host_unit_disorderly_parts(TARGET, deadline_after(JOB_TIME), &killed, &parts, ret_error);
+	if (r >= 0 && killed.count > 0)
+		r = stop_units((const char *const *)parts.items, parts.count, ret_error);
+	return r;
+}
+
+static int work(void *arg) {
+	struct unit_job *job = arg;
+
+	return job->start ? host_unit_start(TARGET, deadline_after(SLICE), &job->error) : stop_all(&job->error);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -69,7 +95,10 @@ static void say(struct primary *primary, const struct unit_job *job, int result)
 		free(primary->said);
 		primary->said = NULL;
 	} else if (!str_equal(text, primary->said)) { /* once, not every few seconds */
-		log_error("cannot %s %s: %s; tried again", job->start ? "start" : "stop", TARGET, text);
+		if (text == job->error)               /* a whole sentence */
+			log_error("%s; tried again", text);
+		else
+			log_error("cannot %s %s: %s; tried again", job->start ? "start" : "stop", TARGET, text);
 		free(primary->said);
 		primary->said = strdup(text); /* without memory it is named again */
 	}

@@ -9,6 +9,8 @@ const struct command commands[] = {
     {"node", "flush", "NODE", "move all VMs away from a node", OPT_WAIT | OPT_UNMOVABLE, 1, 1, false, node_flush},
     {"node", "ready", "NODE", "put a node into service for VMs, and bring its own back", OPT_WAIT, 1, 1, false,
      node_ready},
+    {"node", "primary", "NODE", "make a coordinator the primary one", OPT_WAIT, 1, 1, false, node_primary},
+    {"node", "secondary", "NODE", "let another coordinator be the primary one", OPT_WAIT, 1, 1, false, node_secondary},
     {"vm", "define", "FILE|-", "make a VM of a libvirt domain XML", OPT_DEFINE | OPT_FORMAT, 1, 1, false, vm_define},
     {"vm", "list", "", "all VMs, or those of one node or in one state", OPT_FILTER | OPT_FORMAT, 0, 0, false, vm_list},
     {"vm", "info", "VM", "one VM in full", OPT_FORMAT, 1, 1, false, vm_info},

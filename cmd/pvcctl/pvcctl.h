@@ -60,6 +60,8 @@ int node_list(struct ctl *ctl);           /* node.c */
 int node_info(struct ctl *ctl);
 int node_ready(struct ctl *ctl); /* node_duty.c */
 int node_flush(struct ctl *ctl);
+int node_primary(struct ctl *ctl); /* node_primary.c */
+int node_secondary(struct ctl *ctl);
 int vm_define(struct ctl *ctl); /* vm_define.c */
 int vm_list(struct ctl *ctl);   /* vm_list.c */
 int vm_info(struct ctl *ctl);   /* vm_info.c */

@@ -33,6 +33,7 @@ static int count_word(struct counts *c, const char *word) {
 struct status {
 	struct snapshot base; /* of base_paths */
 	bool maintenance;
+	struct store_lease lease; /* node NULL: nobody has it */
 	struct counts nodes, vms, osds;
 	int64_t networks, pools, volumes, snapshots;
 	struct strlist problems; /* why the health is not optimal */
@@ -40,22 +41,56 @@ struct status {
 
 static void status_free(struct status *s) {
 	snapshot_free(&s->base);
+	store_lease_free(&s->lease);
 	strlist_free(&s->nodes.words);
 	strlist_free(&s->vms.words);
 	strlist_free(&s->osds.words);
 	strlist_free(&s->problems);
 }
 
-enum { BASE_PRIMARY, BASE_UPSTREAM, BASE_MAINTENANCE, BASE_NETWORKS, BASE_POOLS, BASE_COUNT };
+enum {
+	BASE_PRIMARY,
+	BASE_UPSTREAM,
+	BASE_MAINTENANCE,
+	BASE_NETWORKS,
+	BASE_POOLS,
+	BASE_PVC_PRIMARY,
+	BASE_LEASE,
+	BASE_COUNT,
+	BASE_KEYS = BASE_LEASE /* those before are base keys */
+};
+
+/* Who holds the primary role, by the lease; a cluster that has no such keys (yet) has no problem with it. */
+static int read_lease(struct status *s) {
+	const char *named = s->base.values[BASE_PRIMARY].data;
+	bool absent = str_is_absent(named);
+	int r = 0;
+
+	if (absent)
+		r = strlist_add(&s->problems, "no node is primary");
+	if (r < 0 || !s->base.values[BASE_PVC_PRIMARY].exists)
+		return r;
+	if (store_lease_parse(s->base.values[BASE_LEASE].data, &s->lease) < 0) /* not there, or no lease */
+		return strlist_add(&s->problems, "no node holds the primary role");
+	if (!absent && !str_equal(s->lease.node, named)) {
+		_cleanup_free_ char *holder = str_printable(s->lease.node, 40), *next = str_printable(named, 40);
+
+		return strlist_addf(&s->problems, "%s holds the primary role, which %s is to have",
+				    holder ? holder : "?", next ? next : "?");
+	}
+	return 0;
+}
 
 static int read_base(struct ctl *ctl, struct status *s) {
-	static const enum store_base bases[BASE_COUNT] = {STORE_PRIMARY_NODE, STORE_UPSTREAM_IP, STORE_MAINTENANCE,
-							  STORE_NETWORKS, STORE_CEPH_POOLS};
+	static const enum store_base bases[BASE_KEYS] = {STORE_PRIMARY_NODE, STORE_UPSTREAM_IP, STORE_MAINTENANCE,
+							 STORE_NETWORKS,     STORE_CEPH_POOLS,  STORE_PVC_PRIMARY};
 	_cleanup_strlist_ struct strlist paths = {0};
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < BASE_COUNT; i++)
+	for (size_t i = 0; r >= 0 && i < BASE_KEYS; i++)
 		r = strlist_add(&paths, store_base(bases[i]));
+	if (r >= 0)
+		r = strlist_take(&paths, store_path(STORE_PVC_PRIMARY, "lease", NULL));
 	if (r >= 0)
 		r = fetch_many(ctl, &paths, &s->base);
 	if (r < 0)
@@ -64,9 +99,7 @@ static int read_base(struct ctl *ctl, struct status *s) {
 		s->maintenance = false; /* as the nodes take it */
 	s->networks = s->base.values[BASE_NETWORKS].stat.children;
 	s->pools = s->base.values[BASE_POOLS].stat.children;
-	if (str_is_absent(s->base.values[BASE_PRIMARY].data))
-		return strlist_add(&s->problems, "no node is primary");
-	return 0;
+	return read_lease(s);
 }
 
 static int read_nodes(struct ctl *ctl, struct status *s) {
@@ -196,14 +229,37 @@ static json_t *counts_json(const struct counts *c) {
 	return object; /* NULL without memory, which json_print() tells */
 }
 
+static json_t *role_json(const struct status *s) {
+	if (!s->lease.node)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "holder", json_text(s->lease.node), "held_seconds",
+			 json_number(s->lease.held), "since", json_text(s->lease.since));
+}
+
 static int print_json(const struct status *s) {
-	return json_print(json_pack("{s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "health", health(s),
-				    "problems", json_list(&s->problems), "maintenance", s->maintenance, "primary_node",
-				    json_text(s->base.values[BASE_PRIMARY].data), "upstream_ip",
-				    json_text(s->base.values[BASE_UPSTREAM].data), "nodes", counts_json(&s->nodes),
-				    "vms", counts_json(&s->vms), "networks", json_number(s->networks), "osds",
-				    counts_json(&s->osds), "pools", json_number(s->pools), "volumes",
-				    json_number(s->volumes), "snapshots", json_number(s->snapshots)));
+	return json_print(json_pack(
+	    "{s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "health", health(s), "problems",
+	    json_list(&s->problems), "maintenance", s->maintenance, "primary_node",
+	    json_text(s->base.values[BASE_PRIMARY].data), "primary_role", role_json(s), "upstream_ip",
+	    json_text(s->base.values[BASE_UPSTREAM].data), "nodes", counts_json(&s->nodes), "vms", counts_json(&s->vms),
+	    "networks", json_number(s->networks), "osds", counts_json(&s->osds), "pools", json_number(s->pools),
+	    "volumes", json_number(s->volumes), "snapshots", json_number(s->snapshots)));
+}
+
+/* By the holder's own clock: clocks of different machines are not compared. */
+static void print_role(const struct status *s) {
+	_cleanup_free_ char *since = s->lease.since ? str_printable(s->lease.since, 40) : NULL, *text = NULL;
+	_cleanup_free_ char *node = s->lease.node ? str_printable(s->lease.node, 60) : NULL;
+	long long held = s->lease.held, days = held / 86400;
+
+	if (!node) {
+		print_field("Role held by:", NULL);
+		return;
+	}
+	text = days ? str_printf("%s, for %lld d %lld h, since %s", node, days, held / 3600 % 24, since ? since : "?")
+		    : str_printf("%s, for %lld:%02lld:%02lld, since %s", node, held / 3600, held / 60 % 60, held % 60,
+				 since ? since : "?");
+	print_field("Role held by:", text);
 }
 
 static void print_status(const struct status *s) {
@@ -214,6 +270,7 @@ static void print_status(const struct status *s) {
 		printf("%-16s and %zu more\n", "", s->problems.count - 10);
 	print_field("Maintenance:", s->maintenance ? "on" : "off");
 	print_field("Primary node:", s->base.values[BASE_PRIMARY].data);
+	print_role(s);
 	print_field("Upstream IP:", s->base.values[BASE_UPSTREAM].data);
 	print_counts("Nodes:", &s->nodes);
 	print_counts("VMs:", &s->vms);

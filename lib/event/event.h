@@ -39,6 +39,8 @@ void loop_exit(struct loop *loop, int code);
 void loop_ready(struct loop *loop, const char *status);
 void loop_status(struct loop *loop, const char *format, ...) _printf_(2, 3);
 void loop_stopping(struct loop *loop);
+/* What is left to be done on the way down may take that long, beyond the unit's TimeoutStopSec= (EXTEND_TIMEOUT_USEC=). */
+void loop_extend_stop(struct loop *loop, usec_t duration);
 
 /* ---- timers (loop.c) ---- */
 

@@ -126,6 +126,11 @@ void loop_stopping(struct loop *loop) {
 	(void)sd_notify(false, "STOPPING=1");
 }
 
+void loop_extend_stop(struct loop *loop, usec_t duration) {
+	(void)loop;
+	(void)sd_notifyf(false, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)duration);
+}
+
 int event_timer(sd_event *event, sd_event_source **source, usec_t delay, sd_event_time_handler_t handler,
 		void *userdata) {
 	usec_t when = deadline_after(delay);

@@ -29,6 +29,11 @@ struct host_unit_job {
  * result is 0, else the first result that is not; each job has its own. */
 int host_units_run(struct host_unit_job *jobs, size_t count, usec_t deadline);
 
+/* The services that are PartOf= this unit and whose last run came to another end than an orderly one (Result=): killed,
+ * a time-out... *ret_all: all units that are. Those that systemd does not have in memory are none of them. */
+int host_unit_disorderly_parts(const char *unit, usec_t deadline, struct strlist *ret, struct strlist *ret_all,
+			       char **ret_error);
+
 struct host_unit_state {
 	char *active; /* ActiveState: "active", "inactive", "failed", "activating"... */
 	char *sub;    /* SubState: "running", "exited", "dead"... */

@@ -227,3 +227,50 @@ watch_role() {
 	wait_until 60 held_by pvchv1
 	wait_until 60 is /nodes/pvchv1/routerstate primary
 }
+
+@test "pvcctl node primary and secondary: the role is where it was wanted when --wait returns; a node that cannot take it is named" {
+	pvc() { timeout 120 pvcctl -z "$ZK" "$@"; }
+	three
+	pvc node primary pvchv2 --wait | grep -qx "Node 'pvchv2' is primary."
+	held_by pvchv2
+	[ "$(pvc node primary pvchv2)" = "Node 'pvchv2' is primary already." ]
+	pvc node secondary pvchv2 --wait | grep -qx "Node 'pvchv2' is secondary."
+	run ! held_by pvchv2
+	[ "$(pvc node secondary pvchv2)" = "Node 'pvchv2' is secondary already." ]
+	# status: who, and for how long by the holder's own clock
+	pvc status >"$T/status"
+	grep -Eq "^Role held by: +$(holder), for 0:0[01]:[0-9]{2}, since 20[0-9-]+ [0-9:]+ UTC$" "$T/status"
+	pvc status --format json | $PYTHON -c 'import json,sys; r = json.load(sys.stdin)["primary_role"]; assert r["holder"] == sys.argv[1] and 0 <= r["held_seconds"] < 120 and r["since"], r' "$(holder)"
+	# the figure goes on
+	longer() { [ "$(zk get $LEASE | sed 's/.*"held":\([0-9]*\).*/\1/')" -ge 10 ]; }
+	wait_until 60 longer
+	# who cannot
+	run pvc node primary pvchv9
+	[ "$status" -eq 1 ] && [[ "$output" == *"no node named 'pvchv9'"* ]]
+	zk set /nodes/pvchv1/daemonmode hypervisor
+	run pvc node primary pvchv1
+	[ "$status" -eq 1 ] && [[ "$output" == *"'pvchv1' is no coordinator"* ]]
+	zk set /nodes/pvchv1/daemonmode coordinator
+	kill -TERM "$PID1"
+	wait "$PID1"
+	run pvc node primary pvchv1
+	[ "$status" -eq 1 ] && [[ "$output" == *"its pvc-watch-nodes does not answer"* ]]
+	zk set /nodes/pvchv1/daemonstate dead
+	run pvc node primary pvchv1
+	[ "$status" -eq 1 ] && [[ "$output" == *"its daemon state is 'dead'"* ]]
+	# the only one left keeps it, and that is said
+	kill -TERM "$PID" # of the third
+	wait "$PID"
+	wait_until 60 held_by pvchv2
+	run pvc node secondary pvchv2 --wait
+	[ "$status" -eq 1 ] && [[ "$output" == *"no other coordinator took it"* ]]
+	held_by pvchv2
+}
+
+@test "the times in the units are those of the timeline" {
+	milliseconds() { sed -n "s/^#define $1 .*(\([0-9]*\) \* USEC_PER_MSEC).*/\1/p;s/^#define $1 .*(\([0-9]*\) \* USEC_PER_SEC).*/\1000/p" "$TOP/lib/cluster/timeline.h"; }
+	[ "$(sed -n 's/^WatchdogSec=\([0-9]*\)ms$/\1/p' "$TOP/systemd/pvc-watch-nodes.service")" = "$(milliseconds TIMELINE_WATCHDOG)" ]
+	for unit in pvc-gateway pvc-floating; do
+		[ "$(sed -n 's/^TimeoutStopSec=\([0-9]*\)ms$/\1/p' "$TOP/systemd/$unit.service")" -lt "$(milliseconds TIMELINE_RELEASE)" ]
+	done
+}

@@ -135,6 +135,7 @@ fails() { # STATUS TEXT: what run gave
 		                 1 of 1 VMs do not run
 		Maintenance:     off
 		Primary node:    hv1
+		Role held by:    -
 		Upstream IP:     10.0.0.250/24
 		Nodes:           1 total, 1 run,ready
 		VMs:             1 total, 1 stop
