@@ -73,7 +73,7 @@ $(BUILD)/%.o: %.c lib/base/banned.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 
 # The unit tests under ASan and UBSan: the same rules in a build directory of their own.
 .PHONY: sanitize
