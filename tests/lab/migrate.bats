@@ -91,7 +91,7 @@ write_move() { # NAME TARGET LASTNODE [STATE], as the reference's client
 }
 journal_since() { on "$1" journalctl -q -b -o cat -u pvc-watch-domains --since "@$2"; }
 
-@test "vm migrate --wait: the guest loses no count, others reach it all the time, and the figures are told" {
+@test "E6: vm migrate --wait without a downtime limit of its own: the guest loses no count, others reach it all the time, and the figures are told" {
 	run on pvchv1 pvcctl vm migrate v1 --target pvchv2 --wait --timeout 180
 	echo "$output"
 	[ "$status" = 0 ]
@@ -166,7 +166,7 @@ journal_since() { on "$1" journalctl -q -b -o cat -u pvc-watch-domains --since "
 	on pvchv1 pvcctl vm undefine off
 }
 
-@test "called back while it is on its way: it runs on where it was, untouched" {
+@test "E4, E5: called back while it is on its way: it runs on where it was, untouched" {
 	local pid
 	pid=$(processes v1)
 	on pvchv1 sed -i 's/outgoing: 1/&\n      bandwidth: 1/' /etc/pvc/pvcd.yaml
