@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """dawdle.py ADDRESS COUNT: that many connections from ADDRESS that send a byte of a head each second, for as long as the server
-lets them. Prints "ended" for each when it was ended."""
+lets them, but at most two minutes. Prints "ended" for each when it was ended."""
 import select
 import socket
 import sys
+import time
 
 address, count = sys.argv[1], int(sys.argv[2])
 sockets = []
@@ -19,7 +20,8 @@ for s in sockets:
 by_fd = {s.fileno(): s for s in sockets}
 for s in sockets:
     s.send(b"GET / HTTP/1.1\r\nX: ")
-while by_fd:
+limit = time.monotonic() + 120
+while by_fd and time.monotonic() < limit:
     for fd, _ in poll.poll(1000):
         s = by_fd[fd]
         try:
