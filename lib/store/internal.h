@@ -72,7 +72,8 @@ struct store {
 	zhandle_t *zh;
 	unsigned in_library; /* depth of calls into the library: nothing is sent from inside its callbacks */
 	sd_event_source *tick, *io, *retry, *probe, *dispatch;
-	int fd;
+	int fd;       /* the library's; -1: none is waited for */
+	int copy;     /* of it: what `io` waits on */
 	bool dropped; /* the library closed its socket since `io` was made */
 	bool connected, reached, closing;
 	bool announce_lost, announce_up, announce_new;

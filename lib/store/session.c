@@ -6,11 +6,12 @@
  * in the prepare callback of `tick`, a timer that is always on, since sd-event does not prepare disabled sources. Both
  * `tick` and `io` come before everything else of the program.
  *
- * The library closes and opens sockets as it likes, and a new one can get the number of the old one, which epoll has
- * forgotten: `io` is made anew whenever that can have happened.
+ * The library closes and opens sockets as it likes, and a new one can get the number of the old one: `io` is made anew
+ * whenever that can have happened.
  */
 #include "store/internal.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -22,9 +23,16 @@
 #define PROBES_A_TIMEOUT 6
 #define FORGET_TIMEOUTS  6 /* a session is given up when it could not be taken up again for so many of its time-outs */
 
+/*
+ * The loop waits on a copy of the library's descriptor. The library closes its own before anybody can be told, and as
+ * long as a child has not become another program yet it has copies of everything: the kernel would go on reporting the
+ * socket for an event source that is freed, which sd-event takes for memory that was overwritten, and aborts.
+ */
 static void io_drop(struct store *store) {
 	store->io = sd_event_source_disable_unref(store->io);
-	store->fd = -1;
+	if (store->copy >= 0)
+		(void)close(store->copy); /* nothing is written through it */
+	store->copy = store->fd = -1;
 }
 
 /* ---- closing within bounds: zookeeper_close() waits up to 4.5 s for a server that does not react --------------- */
@@ -250,10 +258,15 @@ static int io_update(struct store *store, int fd, uint32_t mask, bool fresh) {
 		return 0;
 	if (store->io)
 		return sd_event_source_set_io_events(store->io, mask);
-	r = sd_event_add_io(store->event, &store->io, fd, mask, on_io, store);
-	if (r < 0)
-		return r;
+	store->copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (store->copy < 0)
+		return -errno;
 	store->fd = fd;
+	r = sd_event_add_io(store->event, &store->io, store->copy, mask, on_io, store);
+	if (r < 0) {
+		io_drop(store);
+		return r;
+	}
 	return sd_event_source_set_priority(store->io, SD_EVENT_PRIORITY_IMPORTANT);
 }
 
@@ -342,7 +355,7 @@ int store_open(struct store **ret, sd_event *event, const struct store_options *
 	if (!store)
 		return -ENOMEM;
 	store->references = 1;
-	store->fd = -1;
+	store->copy = store->fd = -1;
 	store->event = sd_event_ref(event);
 	for (int i = 0; i < QUEUE_COUNT; i++)
 		op_list_init(&store->queues[i]);
