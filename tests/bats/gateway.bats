@@ -556,3 +556,30 @@ V6=()
 	wait_until 60 key_is /networks/100/dhcp4_leases/52:54:00:00:00:01/ipaddr "$(sed 's/ip=\([^ ]*\).*/\1/' <<<"$LEASE")"
 	wait_until 60 key_is /networks/100/dhcp4_leases/52:54:00:00:00:07/ipaddr 10.100.0.70
 }
+
+@test "a connection that is lost while a child still has a copy of its descriptor harms nothing" {
+	network 100
+	gateway_start
+	wait_until 60 dhcp_listens 100
+	# a child has copies until it has become another program; here somebody keeps one of each socket for longer
+	"$PYTHON" - "$GATEWAY" >"$T/copies" 2>&1 3>&- <<-'E' &
+		import ctypes, os, signal, sys
+		libc, pid = ctypes.CDLL(None, use_errno=True), int(sys.argv[1])
+		process, copies = os.pidfd_open(pid), 0
+		for fd in os.listdir("/proc/%d/fd" % pid):
+		    if os.readlink("/proc/%d/fd/%s" % (pid, fd)).startswith("socket:"):
+		        assert libc.syscall(438, process, int(fd), 0) >= 0, ctypes.get_errno()  # pidfd_getfd()
+		        copies += 1
+		print("copies", copies, flush=True)
+		signal.pause()
+	E
+	remember $!
+	wait_until 60 grep -q '^copies [1-9]' "$T/copies"
+	zk_stop
+	zk_start "$ZK_PORT"
+	wait_until 60 said "connected to ZooKeeper again"
+	bridge 200
+	network 200 ip4_network=10.200.0.0/24 ip4_gateway=10.200.0.1 dhcp4_start=10.200.0.10 dhcp4_end=10.200.0.99
+	wait_until 60 dhcp_listens 200
+	kill -0 "$GATEWAY"
+}
