@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Client networks of whole nodes: guests on two nodes, addresses by DHCP over VXLAN, and a gateway that follows the role.
+# Client networks of whole nodes: guests on two nodes, addresses by DHCP over VXLAN and by RA, the way outside as far as the rules let, a
+# gateway that follows the role, and EVPN by FRR. "Outside" is the lab's own foot in the upstream network, which has
+# the networks' route to the floating address.
 
 load lab.bash
 
@@ -16,6 +18,7 @@ setup_file() {
 	done
 	on pvchv1 pvcctl network add 100 blue --ipnet 10.100.0.0/24 --gateway 10.100.0.1 --dhcp --dhcp-start 10.100.0.10 --dhcp-end 10.100.0.99 \
 		--ipnet6 2001:db8:100::/64 >/dev/null
+	"$LAB" net ip route add 10.100.0.0/24 via 10.77.0.250
 }
 teardown_file() { lab_end; }
 teardown() {
@@ -38,7 +41,7 @@ in_order() { # NODE FIRST SECOND: their last appearances in the journal
 	second=$(grep -nF -- "$3" "$T/order" | tail -n 1 | cut -d: -f1)
 	[ "${first:-0}" -gt 0 ] && [ "${second:-0}" -gt "$first" ]
 }
-# run_guest NODE NAME PEER: a guest that takes its address by DHCP, pings that one and asks who it is
+# run_guest NODE NAME PEER[,PEER]: a guest that takes its address by DHCP, pings those and asks who it is
 run_guest() {
 	"$LAB" domain "$2" bridge=vmbr100 "cmdline=ip= peer=$3 metadata=1" >"$T/$2.xml"
 	"$LAB" put pvchv1 "$T/$2.xml" "/root/$2.xml"
@@ -50,8 +53,13 @@ guest_said() { on "$1" grep -aq -- "$3" "/var/log/libvirt/$2.log"; }
 uuid_of() { "$LAB" domain "$1" | sed -n 's:.*<uuid>\(.*\)</uuid>.*:\1:p'; }
 identities() { on "$1" grep -ac "^METADATA [0-9]* $(uuid_of "$2")" "/var/log/libvirt/$2.log" || :; } # how often it was told
 identities_over() { [ "$(identities "$1" "$2")" -gt "$3" ]; }
-pings() { on "$1" grep -ac '^PEER .* ok' "/var/log/libvirt/$2.log" || :; }
-pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
+pings() { on "$1" grep -ac "^PEER .* ok ${3//./\\.}"$'\r*$' "/var/log/libvirt/$2.log" || :; } # NODE GUEST PEER
+losses() { on "$1" grep -ac "^PEER .* lost ${3//./\\.}"$'\r*$' "/var/log/libvirt/$2.log" || :; }
+more() { [ "$("${@:2:4}")" -gt "$1" ]; } # NUMBER pings|losses NODE GUEST PEER
+goes_on() { wait_until 120 more $(($(pings "$@") + 2)) pings "$@"; }
+stops() { wait_until 120 more $(($(losses "$@") + 2)) losses "$@"; }
+in_force() { on "$(primary)" nft list chain inet pvc "vxlan100-$1" | grep -qF -- "$2"; }
+OUTSIDE=10.77.0.254
 
 @test "the gateway runs on the primary coordinator and nowhere else" {
 	local p
@@ -65,13 +73,41 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 @test "two guests on two nodes get their reserved addresses by DHCP over VXLAN and reach each other" {
 	on pvchv1 pvcctl network dhcp add 100 "$(mac_of g1)" 10.100.0.201 >/dev/null
 	on pvchv1 pvcctl network dhcp add 100 "$(mac_of g2)" 10.100.0.202 >/dev/null
-	run_guest pvchv1 g1 10.100.0.202
-	run_guest pvchv2 g2 10.100.0.201
+	run_guest pvchv1 g1 10.100.0.202,$OUTSIDE
+	run_guest pvchv2 g2 10.100.0.201,2001:db8:100::1
 	wait_until 240 guest_said pvchv1 g1 'dhcp bound ip 10.100.0.201/24 router 10.100.0.1 dns 10.100.0.1'
 	wait_until 240 guest_said pvchv2 g2 'dhcp bound ip 10.100.0.202/24 router 10.100.0.1 dns 10.100.0.1'
-	wait_until 120 pings_on pvchv1 g1 3
-	wait_until 120 pings_on pvchv2 g2 3
+	goes_on pvchv1 g1 10.100.0.202
+	goes_on pvchv2 g2 10.100.0.201
 	[ "$(zk_in_node get "/networks/100/dhcp4_leases/$(mac_of g2)/ipaddr")" = 10.100.0.202 ]
+}
+
+@test "IPv6 by router advertisement: both guests make their addresses and reach the gateway" {
+	for n in 1 2; do wait_until 120 guest_said pvchv$n g$n 'GUEST ipv6 2001:db8:100:0:[0-9a-f:]*/64 default via fe80:'; done
+	goes_on pvchv2 g2 2001:db8:100::1
+}
+
+@test "a guest reaches an address outside, and is reached from there, as far as the rules let" {
+	local before
+	goes_on pvchv1 g1 $OUTSIDE
+	"$LAB" net ping -q -c 1 -W 30 10.100.0.201
+	on pvchv1 pvcctl network rule add 100 out no-outside "ip daddr $OUTSIDE icmp type echo-request drop" >/dev/null
+	wait_until 60 in_force out "$OUTSIDE"
+	stops pvchv1 g1 $OUTSIDE
+	before=$(pings pvchv1 g1 $OUTSIDE)
+	goes_on pvchv1 g1 10.100.0.202 # within the network there is no rule
+	[ "$(pings pvchv1 g1 $OUTSIDE)" = "$before" ]
+	"$LAB" net ping -q -c 1 -W 30 10.100.0.201
+	# a rule before it that allows: by number, not by time
+	on pvchv1 pvcctl network rule add 100 out outside "ip daddr $OUTSIDE accept" --order 0 >/dev/null
+	goes_on pvchv1 g1 $OUTSIDE
+	on pvchv1 pvcctl network rule add 100 in no-ping "ip saddr $OUTSIDE icmp type echo-request drop" >/dev/null
+	wait_until 60 in_force in "$OUTSIDE"
+	no "$LAB" net ping -q -c 2 -W 3 10.100.0.201
+	goes_on pvchv1 g1 $OUTSIDE # answers to it come in
+	for rule in no-ping outside no-outside; do on pvchv1 pvcctl network rule remove 100 $rule >/dev/null; done
+	"$LAB" net ping -q -c 5 -W 30 10.100.0.201
+	goes_on pvchv1 g1 $OUTSIDE
 }
 
 @test "a guest on any node is told its instance-id; the node itself and the upstream network are told nothing" {
@@ -113,15 +149,16 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 }
 
 @test "the role moves: the gateway goes with it, the guests go on talking and their leases are known there" {
-	local p o pings identities
+	local p o identities
 	p=$(primary) o=$(other "$p")
-	pings=$(pings pvchv1 g1) identities=$(identities pvchv1 g1)
+	identities=$(identities pvchv1 g1)
 	zk_in_node set /primary_node "$o"
 	wait_until 120 gateway_runs "$o"
 	wait_until 60 no_gateway "$p"
 	no on "$p" systemctl -q is-active pvc-primary.target
 	wait_until 60 in_order "$p" 'Stopped pvc-gateway.service' 'pvc-primary.target is stopped' # its end was waited for
-	wait_until 60 pings_on pvchv1 g1 $((pings + 3))
+	goes_on pvchv1 g1 10.100.0.202
+	goes_on pvchv1 g1 $OUTSIDE # through the new gateway, by the floating address
 	on "$o" ping -c 3 -W 5 10.100.0.201 >/dev/null
 	on "$o" ping -c 3 -W 5 10.100.0.202 >/dev/null
 	on "$o" grep -q 10.100.0.202 /run/pvc/dnsmasq/100/hosts
@@ -130,7 +167,7 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 }
 
 @test "when the primary's pvc.target stops the gateway is away before the node is in state stop; guests go on" {
-	local p pings
+	local p
 	p=$(primary)
 	on "$p" systemctl stop pvc.target
 	stopped() { [ "$(zk_in_node get "/nodes/$p/daemonstate")" = stop ]; }
@@ -138,8 +175,56 @@ pings_on() { [ "$(pings "$1" "$2")" -gt "$3" ]; }
 	no_gateway "$p"
 	# in the order of the journal: the gateway's end, then the node's announcement
 	in_order "$p" 'Stopped pvc-gateway.service' 'Stopping pvc-register.service'
-	pings=$(pings pvchv1 g1)
-	wait_until 60 pings_on pvchv1 g1 $((pings + 3))
+	goes_on pvchv1 g1 10.100.0.202
 	on "$p" systemctl start pvc.target
 	wait_until 120 gateway_runs "$(primary)"
+}
+
+# evpn yes|no: both nodes' FRR with or without it, as an operator does it
+evpn() {
+	local n
+	for n in 1 2; do
+		on pvchv$n sh -c "sed -i 's/^bgpd=.*/bgpd=$1/' /etc/frr/daemons && cat >/etc/frr/frr.conf && systemctl restart frr && systemctl reload pvc-watch-networks" <<-E
+			router bgp 65001
+			 bgp router-id 10.77.1.$n
+			 no bgp default ipv4-unicast
+			 neighbor 10.77.1.$((3 - n)) remote-as 65001
+			 neighbor 10.77.1.$((3 - n)) timers 1 3
+			 address-family l2vpn evpn
+			  neighbor 10.77.1.$((3 - n)) activate
+			  advertise-all-vni
+			 exit-address-family
+		E
+	done
+}
+learns() { on pvchv"$1" ip -d link show dev vxlan100 | grep -q ' nolearning ' && echo no || echo yes; }
+learns_is() { [ "$(learns 1)$(learns 2)" = "$1$1" ]; }
+# how node N knows the other's guest, and where it floods to
+knows() { on pvchv"$1" bridge fdb show dev vxlan100 | grep "^$(mac_of "g$((3 - $1))") .*dst 10.77.1.$((3 - $1))" | grep -q extern_learn; }
+floods() { on pvchv"$1" bridge fdb show dev vxlan100 | sed -n 's/^00:00:00:00:00:00 dst \([^ ]*\).*/\1/p'; }
+floods_is() { [ "$(floods "$1")" = "$2" ]; }
+
+@test "EVPN: with FRR configured for it bgpd tells where the guests are, without it flooding is back; guests reach each other both ways" {
+	local n
+	for n in 1 2; do floods_is $n 10.77.1.$((3 - n)); done
+	learns_is yes
+	evpn yes
+	wait_until 90 learns_is no
+	for n in 1 2; do wait_until 120 knows $n; done
+	goes_on pvchv1 g1 10.100.0.202
+	goes_on pvchv2 g2 10.100.0.201
+	goes_on pvchv1 g1 $OUTSIDE
+	# all of it is bgpd's: without it nothing is left, and nobody of ours puts it back
+	for n in 1 2; do
+		on pvchv$n systemctl stop frr
+		wait_until 60 floods_is $n ''
+		on pvchv$n systemctl reload pvc-watch-networks
+	done
+	stops pvchv1 g1 10.100.0.202
+	for n in 1 2; do floods_is $n ''; done
+	evpn no
+	wait_until 90 learns_is yes
+	for n in 1 2; do wait_until 60 floods_is $n 10.77.1.$((3 - n)); done
+	goes_on pvchv1 g1 10.100.0.202
+	goes_on pvchv2 g2 10.100.0.201
 }
