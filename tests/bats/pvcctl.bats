@@ -64,6 +64,12 @@ fails() { # STATUS TEXT: what run gave
 	[ "${#lines[@]}" -eq 1 ] && [[ "$output" == "pvcctl"* ]] || { echo "more than one line: $output"; return 1; }
 }
 
+# status_of PID: waits for a child of this shell and sets $status. `run wait` asks a subshell, which knows its end only when it is past.
+status_of() {
+	status=0
+	wait "$1" || status=$?
+}
+
 @test "wrong usage is told in one line that names the right one, and is exit status 64" {
 	run pvcctl
 	fails 64 "no command given"
@@ -427,7 +433,7 @@ watched() {
 	wait_until 60 watched /domains/$U/failedreason
 	zk set /domains/$U/state fail
 	zk set /domains/$U/failedreason "no such image"
-	run wait "$pid"
+	status_of "$pid"
 	[ "$status" -eq 1 ] || { cat "$T/out"; false; }
 	grep -q "VM 'a' failed: no such image" "$T/out"
 }
@@ -438,13 +444,13 @@ watched() {
 	pid=$!
 	wait_until 60 watched /domains/$U/state
 	zk set /domains/$U/state disable
-	run wait "$pid"
+	status_of "$pid"
 	[ "$status" -eq 1 ] && grep -q "somebody else set VM 'a' to 'disable'" "$T/out"
 	pvc vm start a --wait >"$T/out" 2>&1 3>&- &
 	pid=$!
 	wait_until 60 watched /domains/$U/state
 	zk rm /domains/$U
-	run wait "$pid"
+	status_of "$pid"
 	[ "$status" -eq 1 ] && grep -q "is gone\|somebody else" "$T/out"
 }
 
@@ -482,7 +488,7 @@ watched() {
 	wait_until 60 grep -qx 40 "$T/out"
 	diff "$T/out" <(seq 30 40)
 	zk rm /domains/$U
-	run wait $pid
+	status_of "$pid"
 	[ "$status" -eq 1 ] && grep -q gone "$T/err"
 }
 
