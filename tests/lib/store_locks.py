@@ -9,7 +9,7 @@ import time
 import uuid
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import LockTimeout
+from kazoo.exceptions import LockTimeout, NotEmptyError
 
 logging.disable(logging.CRITICAL)
 server, driver = sys.argv[1:3]
@@ -213,6 +213,15 @@ def killed():
     assert k.WriteLock("/killed", "k").acquire(timeout=PATIENCE)
 
 
+def vanishes(client, path):
+    """Deletes it; False when the waiter was quick and something is in there again."""
+    try:
+        client.delete(path, recursive=True)
+        return True
+    except NotEmptyError:
+        return False
+
+
 def late_parent():
     """The lock's directory vanishes while somebody waits: the waiter makes it again."""
     k, d = kazoo(), Driver()
@@ -220,7 +229,7 @@ def late_parent():
     assert lock.acquire(timeout=PATIENCE)
     d.say("lock L write /late/parent")
     until("ours queued", lambda: len(contenders(k, "/late/parent")) == 2)
-    k.delete("/late", recursive=True)
+    until("the directory is gone", lambda: vanishes(k, "/late"))
     d.expect("held L")
     d.end()
 
