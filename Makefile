@@ -129,6 +129,7 @@ bench:
 	tests/bench/run
 	tests/bench/firewall
 	tests/bench/leases
+	tests/bench/networks
 	tests/bench/metadata
 	tests/bench/handover
 	tests/bench/drain
