@@ -466,17 +466,17 @@ sys.exit(0 if min(gaps) >= 4.9 else "starts too close: %r" % gaps)'
 }
 
 @test "a libvirtd that hangs while many VMs are stopped is used again when it answers" {
-	local i u uuids=()
-	for i in 1 2 3 4 5 6 7 8 9 10; do
+	local i u uuids=() many='1 2 3 4 5 6 7 8 9 10 11 12 13 14'
+	for i in $many; do
 		u=$(uuid "$i")
 		uuids+=("$u")
 		guest_xml "many$i" "$u" >"$T/x.xml"
 		dom define "$u" "many$i" start pvchv1 "$T/x.xml"
 	done
-	for i in 1 2 3 4 5 6 7 8 9 10; do wait_until 120 said "VM ${uuids[i - 1]} (many$i): started"; done
+	for i in $many; do wait_until 120 said "VM ${uuids[i - 1]} (many$i): started"; done
 	kill -STOP "$(libvirtd_pid)"
-	for u in "${uuids[@]}"; do dom set "$u" state=stop; done # more calls than there are threads
-	# so the attempt to connect anew finds none
+	for u in "${uuids[@]}"; do dom set "$u" state=stop; done # more calls than there are threads (8, and 2 for
+	# migrations), so the attempt to connect anew finds none
 	wait_until 90 status_is libvirt 'down: libvirtd does not answer any call'
 	kill -CONT "$(libvirtd_pid)"
 	wait_until 60 status_is libvirt up
