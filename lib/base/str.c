@@ -102,7 +102,7 @@ char *str_printable(const char *text, size_t limit) {
 		const unsigned char *p = (const unsigned char *)text + i;
 		size_t n = utf8_length(p, length - i);
 
-		if (out.length + n > limit) {
+		if (out.length + (n ? n : 1) > limit) {
 			(void)strbuf_puts(&out, "..."); /* a failure is kept in out.failed */
 			break;
 		}

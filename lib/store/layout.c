@@ -25,6 +25,10 @@ static const struct {
     [STORE_PVC] = {"/pvc", ""},
     [STORE_PVC_PRIMARY] = {"/pvc/primary", ""},
     [STORE_PVC_CANDIDATES] = {"/pvc/primary/candidates", ""},
+    [STORE_PVC_ALIVE] = {"/pvc/alive", ""},
+    [STORE_PVC_HEART] = {"/pvc/heart", ""},
+    [STORE_PVC_FENCE] = {"/pvc/fence", ""},
+    [STORE_PVC_AGENTS] = {"/pvc/agents", ""},
 };
 
 const char *store_base(enum store_base key) {

@@ -84,6 +84,10 @@ enum store_base {
 	STORE_PVC,
 	STORE_PVC_PRIMARY,    /* .../lease: ephemeral, its session holds the primary role */
 	STORE_PVC_CANDIDATES, /* .../NODE: ephemeral, that coordinator could take the role */
+	STORE_PVC_ALIVE,      /* .../NODE: ephemeral, its pvc-keepalive has a session */
+	STORE_PVC_HEART,      /* .../NODE: boot id and watchdog of a node, with its heartbeats */
+	STORE_PVC_FENCE,      /* .../NODE: how far its fencing is; .../NODE/fencer: ephemeral, who is at it */
+	STORE_PVC_AGENTS,     /* .../NODE: how to switch it off, beside the reference's ipmi keys */
 	STORE_BASE_COUNT
 };
 const char *store_base(enum store_base key);         /* its path in the layout in use, e.g. "/nodes" */

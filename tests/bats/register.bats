@@ -75,13 +75,17 @@ base_tree() {
 		/nodes =
 		/primary_node = $1
 		/pvc =
+		/pvc/agents =
+		/pvc/alive =
+		/pvc/fence =
+		/pvc/heart =
 		/pvc/primary =
 		/pvc/primary/candidates =
 		/upstream_ip = none
 	E
 }
 
-@test "a new cluster gets exactly the 17 base keys of the reference and our 3, with their values" {
+@test "a new cluster gets exactly the 17 base keys of the reference and our 7, with their values" {
 	node pvchv9 pvc-register
 	dump | sed 's/ *$//' | grep -v '^/nodes/' >"$T/found"
 	base_tree none | diff - "$T/found"
