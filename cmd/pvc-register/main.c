@@ -114,11 +114,20 @@ static int run_start_with(struct plan *plan, const struct options *options) {
 	do {
 		changes = 0;
 		r = run_parts(store, plan, options, deadline, &failed, &changes);
-	} while (is_transient(r) && deadline_left(deadline) > 0);
+		if (r == -EBUSY && admission_wait(store, config, deadline) == -EBUSY)
+			return EXIT_TEMPORARY;
+	} while ((is_transient(r) || r == -EBUSY) && deadline_left(deadline) > 0);
+	if (r == -EBADMSG) {
+		log_error(
+		    "%s/%s, the record of this node's fencing, is damaged: delete that key once you have made sure "
+		    "that no other node runs VMs of this one",
+		    store_base(STORE_PVC_FENCE), config->node);
+		return EXIT_FAILED;
+	}
 	if (r < 0) {
 		log_error("%s could not be %s at %s: %s", failed->name, plan->dry ? "read" : "written", config->servers,
 			  strerror(-r));
-		return is_transient(r) || r == -ETIMEDOUT ? EXIT_TEMPORARY : exit_code_of(r);
+		return is_transient(r) || r == -ETIMEDOUT || r == -EBUSY ? EXIT_TEMPORARY : exit_code_of(r);
 	}
 	if (options->check)
 		return changes > 0 ? EXIT_DIFFERS : EXIT_OK;

@@ -101,7 +101,7 @@ static int node_paths(const struct plan *plan, struct strlist *ret) {
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return strlist_take(ret, admission_path(plan->config)); /* the last one */
 }
 
 static int decide_node(const struct store_value *values, size_t count, struct store_txn *txn, void *userdata) {
@@ -110,7 +110,9 @@ static int decide_node(const struct store_value *values, size_t count, struct st
 	int r = node_paths(plan, &paths);
 
 	strlist_free(&plan->lines);
-	for (size_t key = 0; r >= 0 && key < count; key++) {
+	if (r >= 0)
+		r = admission_decide(&values[count - 1], paths.items[count - 1], txn, plan);
+	for (size_t key = 0; r >= 0 && key < ARRAY_SIZE(node_keys); key++) {
 		bool exists = values[key].exists;
 
 		if (exists && (!node_keys[key].refreshed || (plan->lasting && node_keys[key].running)))

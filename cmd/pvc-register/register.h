@@ -34,6 +34,12 @@ int plan_put(struct plan *plan, struct store_txn *txn, const char *path, const s
 /* 0 when it was (or would be) written, 1 when there was nothing to do, or -errno. */
 int part_run(const struct part *part, struct store *store, struct plan *plan, usec_t deadline);
 
+/* admission.c: while the record of this node's fencing says that it is being recovered it must not register. */
+char *admission_path(const struct config *config); /* NULL without memory; the caller frees */
+/* Into the transaction: that it is still so. -EBUSY: not now; -EBADMSG: nobody can tell. */
+int admission_decide(const struct store_value *value, const char *path, struct store_txn *txn, struct plan *plan);
+int admission_wait(struct store *store, const struct config *config, usec_t deadline); /* says what it waits for */
+
 /* state.c: the node's own daemonstate; both say what is to be said. Return an exit code. */
 int state_wait_for_run(const struct config *config, usec_t deadline);
 int state_announce(const struct config *config, const char *word, usec_t deadline);

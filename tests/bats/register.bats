@@ -249,7 +249,7 @@ at_once() {
 		grep -q 'nobody was primary' "$T/race.${winner#pvchv}"
 		[ "$(zk ls /nodes | wc -l)" -eq 5 ]
 		[ "$(dump | grep -c '^/nodes/')" -eq $((5 * 20)) ]
-		[ "$(dump | grep -vc '^/nodes/')" -eq 20 ]
+		[ "$(dump | grep -vc '^/nodes/')" -eq 24 ]
 	done
 }
 
@@ -272,11 +272,11 @@ at_once() {
 		node pvchv1 timeout -s KILL "0.$(printf %03d "$milliseconds")" pvc-register >/dev/null 2>&1 || :
 		dump >"$T/after"
 		base=$(grep -vc '^/nodes/' "$T/after" || :) own=$(grep -c '^/nodes/' "$T/after" || :)
-		[ "$base" -eq 0 ] || [ "$base" -eq 20 ] || { cat "$T/after"; false; }
+		[ "$base" -eq 0 ] || [ "$base" -eq 24 ] || { cat "$T/after"; false; }
 		[ "$own" -eq 0 ] || [ "$own" -eq 20 ] || { cat "$T/after"; false; }
 		node pvchv1 pvc-register
 		dump >"$T/after"
-		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 20 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 20 ]
+		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 24 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 20 ]
 		[ "$(zk get /primary_node)" = pvchv1 ]
 	done
 }
@@ -336,6 +336,51 @@ at_once() {
 	[ "$(versions)" = "$before" ]
 }
 
+record() { # STEP VERDICT
+	echo "{\"step\":\"$1\",\"verdict\":\"$2\",\"fencer\":\"pvchv2\",\"boot\":\"old\",\"beat\":1,\"state_version\":1,\"attempt\":0}"
+}
+
+@test "D2: a node that was declared dead registers only when its VMs are settled, and says what it waits for" {
+	node pvchv1 pvc-register
+	zk set /nodes/pvchv1/daemonstate dead
+	zk create /pvc/fence/pvchv1 ""
+	for step in proven sealed; do
+		zk set /pvc/fence/pvchv1 "$(record "$step" off)"
+		before=$(versions)
+		run node pvchv1 pvc-register --timeout 1
+		[ "$status" -eq 75 ]
+		[[ "$output" == *"declared dead (off, by pvchv2"*"step '$step'"*"pvcctl node info pvchv1"* ]]
+		[ "$(versions)" = "$before" ]
+	done
+	: >"$T/out"
+	node pvchv1 pvc-register --timeout 120 >"$T/out" 2>&1 &
+	pid=$!
+	wait_until 60 grep -q 'declared dead' "$T/out"
+	zk set /pvc/fence/pvchv1 "$(record done off)"
+	wait "$pid"
+	[ "$(zk get /nodes/pvchv1/daemonstate)" = init ]
+}
+
+@test "a node that is only suspected registers at once" {
+	node pvchv1 pvc-register
+	zk set /nodes/pvchv1/daemonstate dead
+	zk create /pvc/fence/pvchv1 ""
+	zk set /pvc/fence/pvchv1 "$(record claimed unknown)"
+	node pvchv1 pvc-register --timeout 60
+	[ "$(zk get /nodes/pvchv1/daemonstate)" = init ]
+}
+
+@test "a damaged record keeps the node out and names the key and what to do" {
+	node pvchv1 pvc-register
+	zk set /nodes/pvchv1/daemonstate dead
+	zk create /pvc/fence/pvchv1 ""
+	zk set /pvc/fence/pvchv1 '{"step":"proven"'
+	run node pvchv1 pvc-register --timeout 60
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"/pvc/fence/pvchv1"*"is damaged: delete that key once"* ]]
+	[ "$(zk get /nodes/pvchv1/daemonstate)" = dead ]
+}
+
 @test "a node that was never registered announces nothing and creates nothing" {
 	node pvchv1 pvc-register stop
 	node pvchv1 pvc-register offline
@@ -348,7 +393,7 @@ at_once() {
 @test "--dry-run says what would be written and writes nothing" {
 	run --separate-stderr node pvchv1 pvc-register --dry-run
 	[ "$status" -eq 0 ]
-	[ "$(grep -c '^would create /' <<<"$output")" -eq $((20 + 20 + 1)) ]
+	[ "$(grep -c '^would create /' <<<"$output")" -eq $((24 + 20 + 1)) ]
 	[[ "$output" == *"would create /primary_node to 'pvchv1'"* ]]
 	[ -z "$(dump)" ]
 	node pvchv1 pvc-register
