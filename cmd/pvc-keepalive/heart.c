@@ -2,14 +2,23 @@
 #include "heart.h"
 
 #include "say.h"
+#include "sign.h"
 
 #include <time.h>
 
 /* Lost races in a row that are retried at once; then the next tick tries again. */
 #define RACES_AT_ONCE 3
 
-/* The keys, in this order, in `paths` and `seen`: the node itself, its daemonstate, the figures. */
-enum { KEY_NODE, KEY_STATE, KEY_FIGURES, KEY_COUNT = KEY_FIGURES + FIGURE_COUNT };
+/* The keys, in this order, in `paths` and `seen`: the node itself, its daemonstate, the figures; after them are read
+ * those of `sign`. */
+enum {
+	KEY_NODE,
+	KEY_STATE,
+	KEY_FIGURES,
+	KEY_COUNT = KEY_FIGURES + FIGURE_COUNT,
+	KEY_SIGN = KEY_COUNT,
+	KEY_ALL = KEY_SIGN + SIGN_COUNT
+};
 
 struct heart {
 	struct loop *loop;
@@ -20,6 +29,7 @@ struct heart {
 	sd_event_source *tick, *limit;
 	char *paths[KEY_COUNT];
 	struct store_value seen[KEY_COUNT]; /* exists and stat.version alone */
+	struct sign sign;
 	enum daemon_state state;
 	struct figures figures;
 
@@ -111,8 +121,10 @@ static void read_done(struct store *store, int result, const struct store_value 
 		return;
 	}
 	tell_race(heart, values);
-	for (size_t i = 0; i < count; i++)
+	(void)count;
+	for (size_t i = 0; i < KEY_COUNT; i++)
 		note(&heart->seen[i], &values[i]);
+	sign_note(&heart->sign, &values[KEY_SIGN]);
 	if (!heart->seen[KEY_NODE].exists) {
 		tell_gone(heart);
 		if (heart->stopping)
@@ -134,8 +146,12 @@ static void read_done(struct store *store, int result, const struct store_value 
 }
 
 static void read_keys(struct heart *heart) {
-	int r = store_get_many(heart->store, (const char *const *)heart->paths, KEY_COUNT, read_done, heart);
+	const char *paths[KEY_ALL];
+	int r;
 
+	memcpy(paths, heart->paths, sizeof(heart->paths));
+	memcpy(&paths[KEY_SIGN], heart->sign.paths, sizeof(heart->sign.paths));
+	r = store_get_many(heart->store, paths, KEY_ALL, read_done, heart);
 	if (r < 0)
 		say(LOG_LEVEL_ERROR, "cannot read %s: %s", heart->paths[KEY_NODE], strerror(-r));
 	heart->busy = r >= 0;
@@ -153,6 +169,7 @@ static void beat_succeeded(struct heart *heart) {
 		heart->seen[i].stat.version = heart->seen[i].exists ? heart->seen[i].stat.version + 1 : 0;
 		heart->seen[i].exists = true;
 	}
+	sign_committed(&heart->sign);
 	if (heart->claims_run) {
 		say(LOG_LEVEL_OK, "this node is in state run (it was %s)",
 		    heart->state < 0 ? "unknown" : daemon_state_name(heart->state));
@@ -224,6 +241,7 @@ static struct store_txn *make_transaction(struct heart *heart) {
 		}
 		(void)store_txn_put(txn, heart->paths[KEY_FIGURES + i], &heart->seen[KEY_FIGURES + i], text);
 	}
+	sign_add(&heart->sign, txn, store_session_id(heart->store));
 	return txn;
 }
 
@@ -327,6 +345,8 @@ static void on_state(struct store *store, enum store_state state, void *userdata
 	(void)store;
 	heart->connected = state != STORE_CONNECTING;
 	if (heart->connected) {
+		if (state == STORE_NEW_SESSION)
+			heart->versions_known = false; /* what was ephemeral is gone, or will be */
 		if (!had)
 			say(LOG_LEVEL_INFO, "connected to ZooKeeper (%s)",
 			    state == STORE_NEW_SESSION ? "a new session" : "the same session");
@@ -379,11 +399,12 @@ static int make_paths(struct heart *heart) {
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (!heart->paths[i])
 			return -ENOMEM;
-	return 0;
+	return sign_init(&heart->sign, node);
 }
 
 int heart_new(struct heart **ret, struct loop *loop, const struct config *config, const struct heart_hooks *hooks) {
 	_cleanup_(heart_freep) struct heart *heart = calloc(1, sizeof(*heart));
+	int r;
 
 	if (!heart)
 		return -ENOMEM;
@@ -391,8 +412,9 @@ int heart_new(struct heart **ret, struct loop *loop, const struct config *config
 	heart->config = config;
 	heart->hooks = *hooks;
 	heart->state = DAEMON_STATE_UNKNOWN;
-	if (make_paths(heart) < 0)
-		return -ENOMEM;
+	r = make_paths(heart);
+	if (r < 0)
+		return r;
 	*ret = move_ptr(heart);
 	return 0;
 }
@@ -423,6 +445,7 @@ void heart_free(struct heart *heart) {
 	event_source_unrefp(&heart->limit);
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		free(heart->paths[i]);
+	sign_deinit(&heart->sign);
 	figures_free(&heart->figures);
 	free(heart);
 }

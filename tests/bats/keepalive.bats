@@ -87,6 +87,63 @@ publish() {
 	[ "$(zk get $N/keepalive)" -gt "$(($(date +%s) - 60))" ]
 }
 
+# ---- what the other nodes are told beside it -------------------------------------------------------------------------
+
+ALIVE=/pvc/alive/pvchv1 HEART=/pvc/heart/pvchv1
+BOOT=$(cat /proc/sys/kernel/random/boot_id)
+owner() { zk stat $ALIVE | sed 's/.*owner=//'; }
+another_owner_than() { [ "$(owner)" != "$1" ] && [ "$(owner)" != 0 ]; }
+heart_says() { [ "$(zk get $HEART | $PYTHON -c 'import json,sys; h = json.load(sys.stdin); print(h["boot"], h["armed"])')" = "$1" ]; }
+
+@test "D4: the first heartbeat says beside the figures that the program lives, and in which boot the host is" {
+	keepalive_start
+	wait_until 60 is daemonstate run
+	keepalive_zxid=$(mzxid daemonstate)
+	[ "$(zk get $ALIVE)" = "$BOOT" ]
+	[ "$(owner)" != 0 ] # ephemeral
+	heart_says "$BOOT False"
+	[ "$(zk stat $HEART | sed 's/.*mzxid=\([0-9]*\).*/\1/')" -eq "$keepalive_zxid" ]
+	# written when it changes, not with every heartbeat
+	beats
+	beats
+	[ "$(zk stat $HEART | sed 's/.*mzxid=\([0-9]*\).*/\1/')" -eq "$keepalive_zxid" ]
+	keepalive_stop
+	run zk exists $ALIVE
+	[ "$status" -ne 0 ]
+	heart_says "$BOOT False"
+}
+
+@test "the sign of life goes to the new program after kill -9, is made again when it is deleted, and a new boot is told" {
+	zk create $HEART '{"boot":"another-boot","armed":true}'
+	keepalive_start
+	wait_until 60 is daemonstate run
+	heart_says "$BOOT False"
+	first=$(owner)
+	kill -KILL "$PID"
+	wait "$PID" || :
+	keepalive_start
+	wait_until 60 another_owner_than "$first"
+	beats
+	zk rm /pvc
+	wait_until 60 zk exists $ALIVE
+	wait_until 60 heart_says "$BOOT False"
+	zk set $HEART 'nonsense {'
+	wait_until 60 heart_says "$BOOT False"
+	never_said "somebody else has written"
+}
+
+@test "a session that expired is replaced, and the sign of life with it" {
+	keepalive_start
+	wait_until 60 is daemonstate run
+	first=$(owner)
+	kill -STOP "$PID"
+	wait_until 60 eval "! zk exists $ALIVE"
+	kill -CONT "$PID"
+	wait_until 60 another_owner_than "$first"
+	beats
+	is daemonstate run
+}
+
 @test "heartbeats keep coming" {
 	keepalive_start
 	wait_until 60 is daemonstate run
