@@ -139,16 +139,20 @@ static int run_start_with(struct plan *plan, const struct options *options) {
 
 static int run_start(const struct config *config, const struct options *options) {
 	bool dry = options->dry_run || options->check;
-	_cleanup_free_ char *static_data = NULL, *error = NULL, *now = str_printf("%lld", (long long)time(NULL));
+	_cleanup_free_ char *static_data = NULL, *addresses = NULL, *error = NULL,
+			    *now = str_printf("%lld", (long long)time(NULL));
 	struct plan plan = {.config = config, .now = now, .dry = dry, .lasting = options->check};
 	char address[IP_PREFIX_TEXT] = "";
 	int r = host_static_data(&static_data), code;
 
+	if (r == 0)
+		r = address_list(config, &addresses);
 	if (r < 0 || !now) {
 		log_error("the machine's figures cannot be read: %s", strerror(r < 0 ? -r : ENOMEM));
 		return EXIT_SYSTEM;
 	}
 	plan.static_data = static_data;
+	plan.addresses = addresses;
 	if (config->enable_networking && config->cluster.address.family)
 		ip_prefix_format(&config->cluster.address, false, address);
 	plan.cluster_address = address;

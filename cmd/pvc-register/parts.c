@@ -36,7 +36,18 @@ const struct part part_tree = {"the base keys", tree_paths, decide_tree};
 
 /* ---- the node ---- */
 
-enum source { AS_FIRST, MODE, ROUTER_STATE, STATIC_DATA, NOW, IPMI_HOST, IPMI_USER, IPMI_PASSWORD, CLUSTER_ADDRESS };
+enum source {
+	AS_FIRST,
+	MODE,
+	ROUTER_STATE,
+	STATIC_DATA,
+	NOW,
+	IPMI_HOST,
+	IPMI_USER,
+	IPMI_PASSWORD,
+	CLUSTER_ADDRESS,
+	ADDRESSES
+};
 
 /* One row a key (data model, 4). A key that is missing gets its first value; of one that exists only the refreshed
  * ones are written. Of those, the running ones change while the node runs, so that they are no drift. */
@@ -66,6 +77,7 @@ static const struct {
     {"ipmiusername", IPMI_USER, NULL, true, false},
     {"ipmipassword", IPMI_PASSWORD, NULL, true, false},
     {"cluster_address", CLUSTER_ADDRESS, NULL, true, false}, /* our own: where the others send VXLAN packets */
+    {"addresses", ADDRESSES, NULL, true, false}, /* our own: what pvc-seal keeps from Ceph when this host is dead */
 };
 
 static const char *value_of(const struct plan *plan, size_t key, bool exists) {
@@ -88,6 +100,8 @@ static const char *value_of(const struct plan *plan, size_t key, bool exists) {
 		return config->ipmi_pass;
 	case CLUSTER_ADDRESS:
 		return plan->cluster_address;
+	case ADDRESSES:
+		return plan->addresses;
 	default:
 		return node_keys[key].first;
 	}

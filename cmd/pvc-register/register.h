@@ -14,6 +14,7 @@ struct plan {
 	const char *static_data;     /* for /nodes/X/staticdata */
 	const char *now;             /* Unix seconds, for the first heartbeat of a new node */
 	const char *cluster_address; /* this host's in the cluster network, without length; "" for none */
+	const char *addresses;       /* all by which others may know this host, with blanks between them */
 	bool dry;                    /* only find out what would be written */
 	bool lasting;                /* leave out what changes all the time while a node runs (--check) */
 	struct strlist lines;        /* what the last part wrote or would write, for people; holds no secrets */
@@ -39,6 +40,8 @@ char *admission_path(const struct config *config); /* NULL without memory; the c
 /* Into the transaction: that it is still so. -EBUSY: not now; -EBADMSG: nobody can tell. */
 int admission_decide(const struct store_value *value, const char *path, struct store_txn *txn, struct plan *plan);
 int admission_wait(struct store *store, const struct config *config, usec_t deadline); /* says what it waits for */
+/* address.c: this host's addresses with blanks between them; the caller frees. */
+int address_list(const struct config *config, char **ret);
 
 /* state.c: the node's own daemonstate; both say what is to be said. Return an exit code. */
 int state_wait_for_run(const struct config *config, usec_t deadline);

@@ -3,19 +3,17 @@
  * pvc-volume-locks: may a VM be started on these volumes? A helper of pvc-watch-domains, which must not link librados.
  * First every volume is looked at, and only when no other machine holds one, stale locks of this one are released.
  */
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-
 #include "ceph/ceph.h"
 #include "config/config.h"
 #include "cluster/storage.h"
+#include "host/host.h"
 #include "log/log.h"
 
 #define BLOCKLIST_SECONDS 3600 /* as librbd's own default */
 
 static const char details[] =
-    "A lock that an earlier client of this machine left is released: that client is blocklisted first. A volume that\n"
-    "another machine has locked or open is left alone, and said.\n"
+    "A lock that an earlier client of this machine left is released: that client is blocklisted first; so is one of a\n"
+    "client that was blocklisted already. A volume that another machine has locked or open is left alone, and said.\n"
     "\n"
     "Exit status: 0 they are free, 1 one is held elsewhere or does not exist, 64 usage, 69 Ceph does not answer,\n"
     "71 system error, 78 configuration. See pvc(7).\n";
@@ -26,31 +24,19 @@ struct volume {
 	struct ceph_holders holders;
 };
 
+struct known {
+	struct strlist own, blocklisted; /* addresses: of this machine; that Ceph refuses, once asked */
+	bool asked;
+};
+
+static void known_free(struct known *known) {
+	strlist_free(&known->own);
+	strlist_free(&known->blocklisted);
+}
+
 static void volume_free(struct volume *volume) {
 	free(volume->pool);
 	ceph_holders_free(&volume->holders);
-}
-
-static int own_addresses(struct strlist *ret) {
-	struct ifaddrs *list;
-	int r = 0;
-
-	if (getifaddrs(&list) < 0)
-		return -errno;
-	for (const struct ifaddrs *i = list; i && r == 0; i = i->ifa_next) {
-		char text[INET6_ADDRSTRLEN] = "";
-
-		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET)
-			(void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr,
-					text, sizeof(text));
-		else if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET6)
-			(void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr,
-					text, sizeof(text));
-		if (*text)
-			r = strlist_add(ret, text);
-	}
-	freeifaddrs(list);
-	return r;
 }
 
 static int exit_code(int r) {
@@ -58,10 +44,14 @@ static int exit_code(int r) {
 }
 
 /* -EBUSY: another machine holds it. */
-static int look(struct ceph *ceph, struct volume *volume, const struct strlist *own) {
+static int look(struct ceph *ceph, struct volume *volume, struct known *known) {
 	_cleanup_free_ char *error = NULL;
-	int r = ceph_image_holders(ceph, volume->pool, volume->image, &volume->holders, &error);
+	int r = ceph_image_holders(ceph, CEPH_WORK, volume->pool, volume->image, &volume->holders, &error);
 
+	if (r == 0 && volume->holders.count > 0 && !known->asked) {
+		r = ceph_blocklisted(ceph, CEPH_WORK, &known->blocklisted, &error);
+		known->asked = r == 0;
+	}
 	if (r < 0) {
 		log_error("%s", error ? error : strerror(-r));
 		return r;
@@ -69,7 +59,8 @@ static int look(struct ceph *ceph, struct volume *volume, const struct strlist *
 	for (size_t i = 0; i < volume->holders.count; i++) {
 		const struct ceph_holder *holder = &volume->holders.items[i];
 
-		if (storage_hold(holder->address, holder->cookie != NULL, own) != STORAGE_HOLD_FOREIGN)
+		if (storage_hold(holder->address, holder->cookie != NULL, &known->own, &known->blocklisted) !=
+		    STORAGE_HOLD_FOREIGN)
 			continue;
 		log_error(
 		    "volume %s/%s is %s by %s at %s: if nothing of this VM runs there any more, stop the VM, free "
@@ -80,30 +71,33 @@ static int look(struct ceph *ceph, struct volume *volume, const struct strlist *
 	return 0;
 }
 
-static int release(struct ceph *ceph, const struct volume *volume, const struct strlist *own) {
+static int release(struct ceph *ceph, const struct volume *volume, const struct known *known) {
 	for (size_t i = 0; i < volume->holders.count; i++) {
 		const struct ceph_holder *holder = &volume->holders.items[i];
 		_cleanup_free_ char *error = NULL;
 		int r;
 
-		if (storage_hold(holder->address, holder->cookie != NULL, own) != STORAGE_HOLD_STALE)
+		if (storage_hold(holder->address, holder->cookie != NULL, &known->own, &known->blocklisted) !=
+		    STORAGE_HOLD_STALE)
 			continue;
-		r = ceph_image_release(ceph, volume->pool, volume->image, holder, BLOCKLIST_SECONDS, &error);
+		r = ceph_image_release(ceph, CEPH_WORK, volume->pool, volume->image, holder, BLOCKLIST_SECONDS, &error);
 		if (r < 0) {
 			log_error("%s", error ? error : strerror(-r));
 			return r;
 		}
-		log_info("volume %s/%s: the lock that %s of this machine had left was released", volume->pool,
-			 volume->image, holder->client);
+		log_info("volume %s/%s: the lock that %s of %s had left was released", volume->pool, volume->image,
+			 holder->client,
+			 storage_client_on(holder->address, &known->own) ? "this machine"
+									 : "a machine that was sealed off");
 	}
 	return 0;
 }
 
 static int run(char **names, size_t count) {
 	_cleanup_ceph_ struct ceph *ceph = NULL;
-	_cleanup_strlist_ struct strlist own = {0};
+	_cleanup_(known_free) struct known known = {0};
 	struct volume *volumes = calloc(count, sizeof(*volumes));
-	int r = volumes ? own_addresses(&own) : -ENOMEM;
+	int r = volumes ? host_addresses(false, &known.own) : -ENOMEM;
 
 	if (r == 0)
 		r = ceph_new(&ceph);
@@ -119,10 +113,10 @@ static int run(char **names, size_t count) {
 		}
 		*slash = '\0';
 		volumes[i].image = slash + 1;
-		r = look(ceph, &volumes[i], &own);
+		r = look(ceph, &volumes[i], &known);
 	}
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = release(ceph, &volumes[i], &own);
+		r = release(ceph, &volumes[i], &known);
 	for (size_t i = 0; volumes && i < count; i++)
 		volume_free(&volumes[i]);
 	free(volumes);

@@ -47,12 +47,13 @@ int ceph_own_addresses(struct ceph *ceph, enum ceph_use use, struct strlist *ret
 
 /* ---- commands (command.c) ---- */
 
-enum ceph_target { CEPH_MON, CEPH_MGR };
+enum ceph_target { CEPH_MON, CEPH_MGR, CEPH_OSD };
 struct ceph_command {
 	enum ceph_use use;
 	enum ceph_target target;
 	json_t *arguments; /* {"prefix": "osd df", ...}; taken over, also on failure. NULL gives -ENOMEM */
 	const char *input; /* or NULL */
+	int64_t osd;       /* CEPH_OSD: which one; its answer is bounded on CEPH_MONITORING only */
 };
 /* What it answered, as text (NUL-terminated; the caller frees); ret_output may be NULL. */
 int ceph_command(struct ceph *ceph, const struct ceph_command *command, char **ret_output, char **ret_error);
@@ -112,19 +113,31 @@ struct ceph_holders {
 void ceph_holders_free(struct ceph_holders *holders);
 #define _cleanup_ceph_holders_ _cleanup_(ceph_holders_free)
 /* Lockers first, then watchers that hold no lock; looking sets neither lock nor watch. */
-int ceph_image_holders(struct ceph *ceph, const char *pool, const char *image, struct ceph_holders *ret,
-		       char **ret_error);
+int ceph_image_holders(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
+		       struct ceph_holders *ret, char **ret_error);
 /* Nothing that the client behind this address sends is accepted any more, for so long. "ADDRESS:0/0" is the whole host.
- * ceph_wait_map() then makes everything that this process does later come after it. */
-int ceph_blocklist(struct ceph *ceph, const char *address, uint64_t seconds, char **ret_error);
-int ceph_wait_map(struct ceph *ceph, char **ret_error);
+ * ceph_wait_map() then makes everything that this process does later on that connection come after it. */
+int ceph_blocklist(struct ceph *ceph, enum ceph_use use, const char *address, uint64_t seconds, char **ret_error);
+int ceph_wait_map(struct ceph *ceph, enum ceph_use use, char **ret_error);
 /* Takes it away from one client that is known to be dead: blocklists it, waits for the map, breaks its lock. */
-int ceph_image_release(struct ceph *ceph, const char *pool, const char *image, const struct ceph_holder *holder,
-		       uint64_t seconds, char **ret_error);
+int ceph_image_release(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
+		       const struct ceph_holder *holder, uint64_t seconds, char **ret_error);
 /* Takes the image away from all who hold it, for good: blocklists lockers and watchers, waits for the map, breaks the
  * locks, in that order. What they still send is refused. *ret_broken (or NULL): how many there were. */
 int ceph_image_seize(struct ceph *ceph, const char *pool, const char *image, uint64_t seconds, size_t *ret_broken,
 		     char **ret_error);
+
+/* ---- sealing a host off (seal.c): on the connection CEPH_MONITORING, unless said ---- */
+
+/* The addresses that are blocklisted now. */
+int ceph_blocklisted(struct ceph *ceph, enum ceph_use use, struct strlist *ret, char **ret_error);
+int ceph_blocklist_remove(struct ceph *ceph, const char *address, char **ret_error); /* one that is not listed: 0 */
+/* Waits until every OSD that is up has the map as it is now, or a newer one, by its own word; one that is down counts
+ * for nothing, as it gets the map before it takes anything again. -ETIMEDOUT names the first that is behind, at most
+ * one bound of the connection after the deadline. */
+int ceph_osds_have_map(struct ceph *ceph, usec_t deadline, uint64_t *ret_epoch, char **ret_error);
+/* Says that these are down; one that lives says that it is up again. Saves waiting for the cluster to notice. */
+int ceph_osd_down(struct ceph *ceph, const struct strlist *ids, char **ret_error);
 
 /* ---- OSDs (osd.c) ---- */
 

@@ -4,8 +4,9 @@
 
 #define SAID_MAX 400 /* bytes of Ceph's own words in a message */
 
-static int ask(rados_t rados, enum ceph_target target, const char *text, const char *input, char **ret_output,
+static int ask(rados_t rados, const struct ceph_command *command, const char *text, char **ret_output,
 	       size_t *ret_length, char **ret_said) {
+	const char *input = command->input;
 	_cleanup_free_ char *said = NULL;
 	char *status = NULL, *output = NULL;
 	size_t status_length = 0, output_length = 0, length = input ? strlen(input) : 0;
@@ -13,9 +14,12 @@ static int ask(rados_t rados, enum ceph_target target, const char *text, const c
 
 	/* What is for the manager goes through the monitor, which passes it on: in Ceph 16 rados_mgr_command() that has
 	 * timed out leaves its own stack to the answer that may come later. */
-	(void)target;
-	r = rados_mon_command(rados, &text, 1, input ? input : "", length, &output, &output_length, &status,
-			      &status_length);
+	if (command->target == CEPH_OSD)
+		r = rados_osd_command(rados, (int)command->osd, &text, 1, input ? input : "", length, &output,
+				      &output_length, &status, &status_length);
+	else
+		r = rados_mon_command(rados, &text, 1, input ? input : "", length, &output, &output_length, &status,
+				      &status_length);
 	if (r > 0)
 		r = -r; /* 110 is an error in either sign */
 	if (status && status_length > 0) {
@@ -53,7 +57,7 @@ static int run(struct ceph *ceph, const struct ceph_command *command, char **ret
 	r = connection_get(ceph, command->use, &connection, &rados, ret_error);
 	if (r < 0)
 		return r;
-	r = ask(rados, command->target, text, command->input, ret_output, ret_length, &said);
+	r = ask(rados, command, text, ret_output, ret_length, &said);
 	connection_put(connection, r);
 	if (r < 0)
 		return error_set(ret_error, r, "Ceph's '%s': %s", prefix,

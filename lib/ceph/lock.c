@@ -102,11 +102,11 @@ static int holders_of(struct io *io, const char *pool, const char *image, struct
 	return r < 0 ? image_fail(io, r, "cannot tell who holds", pool, image, ret_error) : 0;
 }
 
-int ceph_image_holders(struct ceph *ceph, const char *pool, const char *image, struct ceph_holders *ret,
-		       char **ret_error) {
+int ceph_image_holders(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
+		       struct ceph_holders *ret, char **ret_error) {
 	_cleanup_ceph_holders_ struct ceph_holders found = {0};
 	_cleanup_io_ struct io io = {0};
-	int r = io_open(ceph, CEPH_WORK, pool, &io, ret_error);
+	int r = io_open(ceph, use, pool, &io, ret_error);
 
 	if (r == 0)
 		r = holders_of(&io, pool, image, &found, ret_error);
@@ -117,11 +117,11 @@ int ceph_image_holders(struct ceph *ceph, const char *pool, const char *image, s
 	return 0;
 }
 
-int ceph_blocklist(struct ceph *ceph, const char *address, uint64_t seconds, char **ret_error) {
+int ceph_blocklist(struct ceph *ceph, enum ceph_use use, const char *address, uint64_t seconds, char **ret_error) {
 	struct connection *connection;
 	_cleanup_free_ char *copy = strdup(address);
 	rados_t rados;
-	int r = copy ? connection_get(ceph, CEPH_WORK, &connection, &rados, ret_error) : -ENOMEM;
+	int r = copy ? connection_get(ceph, use, &connection, &rados, ret_error) : -ENOMEM;
 
 	if (r < 0)
 		return r;
@@ -131,17 +131,16 @@ int ceph_blocklist(struct ceph *ceph, const char *address, uint64_t seconds, cha
 }
 
 /* Waiting for the map has no bound of its own, so the monitor is asked first whether it answers. */
-int ceph_wait_map(struct ceph *ceph, char **ret_error) {
+int ceph_wait_map(struct ceph *ceph, enum ceph_use use, char **ret_error) {
 	struct connection *connection = NULL;
 	rados_t rados = NULL;
 	int r = ceph_command(ceph,
-			     &(struct ceph_command){.use = CEPH_WORK,
-						    .target = CEPH_MON,
-						    .arguments = json_pack("{s:s}", "prefix", "osd stat")},
+			     &(struct ceph_command){
+				 .use = use, .target = CEPH_MON, .arguments = json_pack("{s:s}", "prefix", "osd stat")},
 			     NULL, ret_error);
 
 	if (r == 0)
-		r = connection_get(ceph, CEPH_WORK, &connection, &rados, ret_error);
+		r = connection_get(ceph, use, &connection, &rados, ret_error);
 	if (r < 0)
 		return r;
 	r = rados_wait_for_latest_osdmap(rados);
@@ -180,9 +179,9 @@ int ceph_image_seize(struct ceph *ceph, const char *pool, const char *image, uin
 		r = ceph_own_addresses(ceph, CEPH_WORK, &own, ret_error);
 	for (size_t i = 0; i < holders.count && r == 0; i++)
 		if (!strlist_contains(&own, holders.items[i].address))
-			r = ceph_blocklist(ceph, holders.items[i].address, seconds, ret_error);
+			r = ceph_blocklist(ceph, CEPH_WORK, holders.items[i].address, seconds, ret_error);
 	if (r == 0)
-		r = ceph_wait_map(ceph, ret_error);
+		r = ceph_wait_map(ceph, CEPH_WORK, ret_error);
 	if (r == 0 && holders.count > 0)
 		r = break_locks(&io, pool, image, &holders, ret_error);
 	if (r == 0 && ret_broken)
@@ -190,15 +189,15 @@ int ceph_image_seize(struct ceph *ceph, const char *pool, const char *image, uin
 	return r;
 }
 
-int ceph_image_release(struct ceph *ceph, const char *pool, const char *image, const struct ceph_holder *holder,
-		       uint64_t seconds, char **ret_error) {
+int ceph_image_release(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
+		       const struct ceph_holder *holder, uint64_t seconds, char **ret_error) {
 	const struct ceph_holders one = {.items = (struct ceph_holder *)holder, .count = 1};
 	_cleanup_io_ struct io io = {0};
-	int r = ceph_blocklist(ceph, holder->address, seconds, ret_error);
+	int r = ceph_blocklist(ceph, use, holder->address, seconds, ret_error);
 
 	if (r == 0)
-		r = ceph_wait_map(ceph, ret_error);
+		r = ceph_wait_map(ceph, use, ret_error);
 	if (r == 0)
-		r = io_open(ceph, CEPH_WORK, pool, &io, ret_error);
+		r = io_open(ceph, use, pool, &io, ret_error);
 	return r < 0 ? r : break_locks(&io, pool, image, &one, ret_error);
 }

@@ -98,7 +98,7 @@ int ceph_pool_remove(struct ceph *ceph, const char *pool, char **ret_error) {
 	for (size_t i = 0; i < images.count; i++) {
 		_cleanup_ceph_holders_ struct ceph_holders holders = {0};
 
-		r = ceph_image_holders(ceph, pool, images.items[i], &holders, ret_error);
+		r = ceph_image_holders(ceph, CEPH_WORK, pool, images.items[i], &holders, ret_error);
 		if (r == -ENOENT) /* removed meanwhile */
 			continue;
 		if (r < 0)

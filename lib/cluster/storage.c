@@ -320,13 +320,51 @@ int storage_check(const struct storage_command *command, const struct storage_fa
 	return r;
 }
 
-enum storage_hold storage_hold(const char *address, bool locked, const struct strlist *own) {
-	bool bracket = *address == '[';
-	const char *begin = address + bracket, *end = strchr(begin, bracket ? ']' : ':');
+bool storage_client_on(const char *client, const struct strlist *hosts) {
+	bool bracket = *client == '[';
+	const char *begin = client + bracket, *end = strchr(begin, bracket ? ']' : ':');
 
-	for (size_t i = 0; end && i < own->count; i++)
-		if (strlen(own->items[i]) == (size_t)(end - begin) &&
-		    strncmp(own->items[i], begin, (size_t)(end - begin)) == 0)
-			return locked ? STORAGE_HOLD_STALE : STORAGE_HOLD_IGNORED;
+	for (size_t i = 0; end && i < hosts->count; i++)
+		if (strlen(hosts->items[i]) == (size_t)(end - begin) &&
+		    strncmp(hosts->items[i], begin, (size_t)(end - begin)) == 0)
+			return true;
+	return false;
+}
+
+char *storage_host_client(const char *host) {
+	return str_printf(strchr(host, ':') ? "[%s]:0/0" : "%s:0/0", host);
+}
+
+bool storage_client_blocklisted(const char *client, const struct strlist *blocklisted) {
+	const char *port = strrchr(client, ':');
+
+	for (size_t i = 0; port && i < blocklisted->count; i++) {
+		const char *entry = blocklisted->items[i];
+		size_t length = (size_t)(port - client);
+
+		if (str_equal(entry, client) ||
+		    (strncmp(entry, client, length) == 0 && str_equal(entry + length, ":0/0")))
+			return true;
+	}
+	return false;
+}
+
+int storage_seal_hosts(const struct strlist *victims, const struct strlist *others, struct strlist *ret) {
+	int r = 0;
+
+	for (size_t i = 0; i < victims->count && r == 0; i++)
+		if (!strlist_contains(others, victims->items[i]) && !strlist_contains(ret, victims->items[i]))
+			r = strlist_add(ret, victims->items[i]);
+	return r;
+}
+
+bool storage_seal_takes(const char *client, const struct strlist *victims, const struct strlist *others) {
+	return storage_client_on(client, victims) || !storage_client_on(client, others);
+}
+
+enum storage_hold storage_hold(const char *client, bool locked, const struct strlist *own,
+			       const struct strlist *blocklisted) {
+	if (storage_client_on(client, own) || storage_client_blocklisted(client, blocklisted))
+		return locked ? STORAGE_HOLD_STALE : STORAGE_HOLD_IGNORED;
 	return STORAGE_HOLD_FOREIGN;
 }

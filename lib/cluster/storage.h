@@ -89,6 +89,23 @@ struct storage_facts { /* as the keys have it */
 /* 0, or -ENOENT, -EEXIST, -EBUSY and a sentence. */
 int storage_check(const struct storage_command *command, const struct storage_facts *facts, char **ret_error);
 
+/* ---- clients, by their addresses ---- */
+
+/* Is a client, "10.0.0.1:0/123" or "[2001:db8::1]:0/123" as Ceph writes them, on one of these hosts (addresses without
+ * ports)? */
+bool storage_client_on(const char *client, const struct strlist *hosts);
+/* Is it blocklisted, by itself or with its whole host ("10.0.0.1:0/0")? */
+bool storage_client_blocklisted(const char *client, const struct strlist *blocklisted);
+char *storage_host_client(const char *host); /* what blocklists a whole host; NULL without memory; the caller frees */
+
+/* Which addresses a host is sealed off by: those that it has, less those that another node has too (a bridge of libvirt
+ * has the same on every node). */
+int storage_seal_hosts(const struct strlist *victims, const struct strlist *others, struct strlist *ret);
+/* A client that holds a volume of one of the victim's VMs: is it taken from it? Not when it is on another node that is
+ * known. One that nobody knows is: it is the victim's by an address that was not told, or somebody's whose lock would
+ * keep the VM from starting. */
+bool storage_seal_takes(const char *client, const struct strlist *victims, const struct strlist *others);
+
 /* ---- who holds a volume that a VM is about to be started on ---- */
 
 enum storage_hold {
@@ -97,6 +114,7 @@ enum storage_hold {
 	STORAGE_HOLD_STALE,   /* locked by an earlier client of this node: the VM does not run here, so it is dead */
 	STORAGE_HOLD_FOREIGN, /* locked or open on another machine: the VM must not be started */
 };
-/* `address`: "10.0.0.1:0/123" or "[2001:db8::1]:0/123", as Ceph writes clients; own: this machine's addresses without
- * ports. What is not understood counts as foreign. */
-enum storage_hold storage_hold(const char *address, bool locked, const struct strlist *own);
+/* own: this machine's addresses without ports; blocklisted: Ceph's list. A client that was blocklisted cannot write any
+ * more, wherever it is: its lock is stale. What is not understood counts as foreign. */
+enum storage_hold storage_hold(const char *client, bool locked, const struct strlist *own,
+			       const struct strlist *blocklisted);

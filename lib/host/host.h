@@ -67,6 +67,11 @@ int host_load_read_from(const char *path, char **ret);
 int host_static_data(char **ret);
 int host_boot_id(char **ret);
 
+/* ---- addresses (address.c) ---- */
+
+/* Adds this machine's addresses, without lengths; `global`: without loopback and link-local ones. */
+int host_addresses(bool global, struct strlist *ret);
+
 /* ---- status files (status.c): DYNAMIC/status/NAME, "key=value" lines ---- */
 
 struct status_field {

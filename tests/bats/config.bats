@@ -158,7 +158,7 @@ fine() {
 	write_config "$C" 's/keepalive_interval: 1/keepalive_interval: soon/'
 	for d in "$TOP"/cmd/*/; do
 		p=$(basename "$d")
-		case $p in pvcctl) set -- status ;; pvc-dhcp-lease) set -- --network 1 init ;; pvc-volume-locks) set -- a/b ;; *) set -- ;; esac
+		case $p in pvcctl) set -- status ;; pvc-dhcp-lease) set -- --network 1 init ;; pvc-volume-locks) set -- a/b ;; pvc-seal) set -- pvchv9 ;; *) set -- ;; esac
 		run as_node pvchv1 "$p" --config "$C" "$@"
 		[ "$status" -eq 78 ] || { echo "$p: $status: $output"; false; }
 		[[ "$output" == *"system.intervals.keepalive_interval: expected a decimal number from 1 to 3600 seconds, found 'soon'"* ]]

@@ -36,7 +36,7 @@ programs() { for d in "$TOP"/cmd/*/; do basename "$d"; done; }
 
 @test "a configuration file that does not exist is a configuration error that names it" {
 	for p in $(programs); do
-		case $p in pvcctl) set -- status ;; pvc-dhcp-lease) set -- --network 1 init ;; pvc-volume-locks) set -- a/b ;; *) set -- ;; esac
+		case $p in pvcctl) set -- status ;; pvc-dhcp-lease) set -- --network 1 init ;; pvc-volume-locks) set -- a/b ;; pvc-seal) set -- pvchv9 ;; *) set -- ;; esac
 		run "$p" --config /nonexistent/pvcd.yaml "$@"
 		[ "$status" -eq 78 ] || { echo "$p: status $status: $output"; false; }
 		[[ "$output" == *"/nonexistent/pvcd.yaml"* ]] || { echo "$p: $output"; false; }
@@ -60,7 +60,7 @@ programs() { for d in "$TOP"/cmd/*/; do basename "$d"; done; }
 		run ldd "$BUILD/bin/$p"
 		[ "$status" -eq 0 ]
 		case $p in
-		pvc-watch-ceph | pvc-volume-locks) [[ "$output" == *librados* ]] ;;
+		pvc-watch-ceph | pvc-volume-locks | pvc-seal) [[ "$output" == *librados* ]] ;;
 		*) [[ "$output" != *librados* ]] || { echo "$p links librados"; false; } ;;
 		esac
 		if [ "$p" = pvc-watch-domains ]; then

@@ -91,7 +91,7 @@ base_tree() {
 	base_tree none | diff - "$T/found"
 }
 
-@test "a new node gets exactly the 19 keys of the reference, with its first values, and cluster_address" {
+@test "a new node gets exactly the 19 keys of the reference, with its first values, and our 2" {
 	before=$(date +%s)
 	node pvchv2 pvc-register start
 	after=$(date +%s)
@@ -101,6 +101,7 @@ base_tree() {
 	cpus=$(getconf _NPROCESSORS_ONLN)
 	diff - "$T/found" <<-E
 		pvchv2 = coordinator
+		pvchv2/addresses = $(ip -o address show scope global | awk '{ sub("/.*", "", $4); print $4 }' | LC_ALL=C sort | paste -sd' ')
 		pvchv2/cluster_address = 10.78.1.2
 		pvchv2/cpuload = 0.0
 		pvchv2/daemonmode = coordinator
@@ -248,7 +249,7 @@ at_once() {
 		winner=$(zk get /primary_node)
 		grep -q 'nobody was primary' "$T/race.${winner#pvchv}"
 		[ "$(zk ls /nodes | wc -l)" -eq 5 ]
-		[ "$(dump | grep -c '^/nodes/')" -eq $((5 * 20)) ]
+		[ "$(dump | grep -c '^/nodes/')" -eq $((5 * 21)) ]
 		[ "$(dump | grep -vc '^/nodes/')" -eq 24 ]
 	done
 }
@@ -273,10 +274,10 @@ at_once() {
 		dump >"$T/after"
 		base=$(grep -vc '^/nodes/' "$T/after" || :) own=$(grep -c '^/nodes/' "$T/after" || :)
 		[ "$base" -eq 0 ] || [ "$base" -eq 24 ] || { cat "$T/after"; false; }
-		[ "$own" -eq 0 ] || [ "$own" -eq 20 ] || { cat "$T/after"; false; }
+		[ "$own" -eq 0 ] || [ "$own" -eq 21 ] || { cat "$T/after"; false; }
 		node pvchv1 pvc-register
 		dump >"$T/after"
-		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 24 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 20 ]
+		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 24 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 21 ]
 		[ "$(zk get /primary_node)" = pvchv1 ]
 	done
 }
@@ -393,7 +394,7 @@ record() { # STEP VERDICT
 @test "--dry-run says what would be written and writes nothing" {
 	run --separate-stderr node pvchv1 pvc-register --dry-run
 	[ "$status" -eq 0 ]
-	[ "$(grep -c '^would create /' <<<"$output")" -eq $((24 + 20 + 1)) ]
+	[ "$(grep -c '^would create /' <<<"$output")" -eq $((24 + 21 + 1)) ]
 	[[ "$output" == *"would create /primary_node to 'pvchv1'"* ]]
 	[ -z "$(dump)" ]
 	node pvchv1 pvc-register

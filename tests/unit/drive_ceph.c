@@ -16,7 +16,7 @@ static int answer_list(struct strlist *list, char **text) {
 static int holders(struct ceph *ceph, char **words, char **text, char **error) {
 	_cleanup_ceph_holders_ struct ceph_holders found = {0};
 	struct strlist list = {0};
-	int r = ceph_image_holders(ceph, words[1], words[2], &found, error);
+	int r = ceph_image_holders(ceph, CEPH_WORK, words[1], words[2], &found, error);
 
 	for (size_t i = 0; i < found.count && r == 0; i++)
 		r = strlist_addf(&list, "%s:%s", found.items[i].cookie ? "lock" : "watch", found.items[i].address);

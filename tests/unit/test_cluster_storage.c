@@ -214,19 +214,55 @@ static void a_volume_is_started_on_only_when_no_other_machine_holds_it(void **st
 	struct strlist own = {.items = items, .count = 2}, none = {0};
 
 	(void)state;
-	assert_int_equal(storage_hold("10.0.0.1:0/123", true, &own), STORAGE_HOLD_STALE);
-	assert_int_equal(storage_hold("10.0.0.1:0/123", false, &own), STORAGE_HOLD_IGNORED);
-	assert_int_equal(storage_hold("[2001:db8::1]:0/9", true, &own), STORAGE_HOLD_STALE);
+	assert_int_equal(storage_hold("10.0.0.1:0/123", true, &own, &none), STORAGE_HOLD_STALE);
+	assert_int_equal(storage_hold("10.0.0.1:0/123", false, &own, &none), STORAGE_HOLD_IGNORED);
+	assert_int_equal(storage_hold("[2001:db8::1]:0/9", true, &own, &none), STORAGE_HOLD_STALE);
 	for (int locked = 0; locked < 2; locked++) {
-		assert_int_equal(storage_hold("10.0.0.2:0/123", locked, &own), STORAGE_HOLD_FOREIGN);
-		assert_int_equal(storage_hold("10.0.0.11:0/1", locked, &own), STORAGE_HOLD_FOREIGN);
-		assert_int_equal(storage_hold("10.0.0.:0/1", locked, &own), STORAGE_HOLD_FOREIGN);
-		assert_int_equal(storage_hold("[2001:db8::12]:0/9", locked, &own), STORAGE_HOLD_FOREIGN);
-		assert_int_equal(storage_hold("2001:db8::1", locked, &own), STORAGE_HOLD_FOREIGN);
-		assert_int_equal(storage_hold("", locked, &own), STORAGE_HOLD_FOREIGN);
-		assert_int_equal(storage_hold("[", locked, &own), STORAGE_HOLD_FOREIGN);
-		assert_int_equal(storage_hold("10.0.0.1:0/123", locked, &none), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.2:0/123", locked, &own, &none), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.11:0/1", locked, &own, &none), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.:0/1", locked, &own, &none), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("[2001:db8::12]:0/9", locked, &own, &none), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("2001:db8::1", locked, &own, &none), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("", locked, &own, &none), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("[", locked, &own, &none), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.1:0/123", locked, &none, &none), STORAGE_HOLD_FOREIGN);
 	}
+
+	/* a client that was blocklisted, alone or with its host, is dead for good */
+	for (int whole = 0; whole < 2; whole++) {
+		char *listed[] = {whole ? "10.0.0.2:0/0" : "10.0.0.2:0/123",
+				  whole ? "[2001:db8::2]:0/0" : "[2001:db8::2]:0/7", NULL};
+		struct strlist blocklisted = {.items = listed, .count = 2};
+
+		assert_int_equal(storage_hold("10.0.0.2:0/123", true, &own, &blocklisted), STORAGE_HOLD_STALE);
+		assert_int_equal(storage_hold("10.0.0.2:0/123", false, &own, &blocklisted), STORAGE_HOLD_IGNORED);
+		assert_int_equal(storage_hold("[2001:db8::2]:0/7", true, &own, &blocklisted), STORAGE_HOLD_STALE);
+		assert_int_equal(storage_hold("10.0.0.2:0/124", true, &own, &blocklisted),
+				 whole ? STORAGE_HOLD_STALE : STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.22:0/123", true, &own, &blocklisted), STORAGE_HOLD_FOREIGN);
+		assert_int_equal(storage_hold("10.0.0.2", true, &own, &blocklisted), STORAGE_HOLD_FOREIGN);
+	}
+}
+
+static void a_host_is_sealed_off_by_what_is_its_own(void **state) {
+	char *victim[] = {"10.0.0.1", "192.168.122.1", "10.0.0.1", "2001:db8::1", NULL};
+	char *other[] = {"10.0.0.2", "192.168.122.1", NULL};
+	struct strlist victims = {.items = victim, .count = 4}, others = {.items = other, .count = 2};
+	_cleanup_strlist_ struct strlist hosts = {0};
+	_cleanup_free_ char *text = NULL, *four = NULL, *six = NULL;
+
+	(void)state;
+	assert_int_equal(storage_seal_hosts(&victims, &others, &hosts), 0);
+	text = strlist_join(&hosts, " ");
+	assert_string_equal(text, "10.0.0.1 2001:db8::1");
+	four = storage_host_client("10.0.0.1");
+	six = storage_host_client("2001:db8::1");
+	assert_string_equal(four, "10.0.0.1:0/0");
+	assert_string_equal(six, "[2001:db8::1]:0/0");
+	assert_true(storage_seal_takes("10.0.0.1:0/5", &hosts, &others));
+	assert_true(storage_seal_takes("[2001:db8::1]:0/5", &hosts, &others));
+	assert_false(storage_seal_takes("10.0.0.2:0/5", &hosts, &others)); /* a VM that has arrived there */
+	assert_true(storage_seal_takes("10.0.0.3:0/5", &hosts, &others));  /* nobody's that is known */
 }
 
 int main(void) {
@@ -237,6 +273,7 @@ int main(void) {
 	    cmocka_unit_test(whose_turn_it_is_in_every_case),
 	    cmocka_unit_test(what_must_be_the_case_for_each_command),
 	    cmocka_unit_test(a_volume_is_started_on_only_when_no_other_machine_holds_it),
+	    cmocka_unit_test(a_host_is_sealed_off_by_what_is_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
