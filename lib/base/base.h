@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -181,6 +182,13 @@ void run_result_free(struct run_result *result);
  * -ENOENT when there is no such program. A status that is not 0 is a success of this call. Its own process group,
  * default signals, C locale. */
 int run_command(const char *const argv[], const char *input, usec_t deadline, struct run_result *ret);
+struct run_options {
+	const char *input;              /* or NULL */
+	const char *const *environment; /* "NAME=value"... added to this program's own, NULL-terminated; or NULL */
+	usec_t deadline;
+	const atomic_bool *abandon; /* once true the child is killed within 100 ms and -ECANCELED returned; or NULL */
+};
+int run_command_with(const char *const argv[], const struct run_options *options, struct run_result *ret);
 
 /* ---- command lines (cli.c) ---------------------------------------------------------------------------------- */
 

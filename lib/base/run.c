@@ -11,6 +11,8 @@
 
 extern char **environ;
 
+#define ABANDON_LOOK_MS 50
+
 void run_result_free(struct run_result *result) {
 	free(result->output);
 	free(result->error);
@@ -33,26 +35,31 @@ static void pipes_close(struct pipes *p) {
 	close_pair(p->err);
 }
 
-/* The environment with LC_ALL=C, borrowed strings but for the first. */
-static char **environment_c(void) {
+/* The environment with LC_ALL=C and what is added, which comes first and so hides what has the same name; borrowed
+ * strings but for the first. */
+static char **environment_c(const char *const *added) {
 	static char locale[] = "LC_ALL=C";
-	size_t n = 0, used = 0;
+	size_t n = 0, more = 0, used = 0;
 	char **env;
 
 	while (environ && environ[n])
 		n++;
-	env = calloc(n + 2, sizeof(*env));
+	while (added && added[more])
+		more++;
+	env = calloc(n + more + 2, sizeof(*env));
 	if (!env)
 		return NULL;
 	env[used++] = locale;
+	for (size_t i = 0; i < more; i++)
+		env[used++] = (char *)added[i];
 	for (size_t i = 0; i < n; i++)
 		if (!str_starts(environ[i], "LC_ALL=") && !str_starts(environ[i], "LANG="))
 			env[used++] = environ[i];
 	return env;
 }
 
-static int spawn(const char *const argv[], const struct pipes *p, pid_t *ret) {
-	_cleanup_free_ char **env = environment_c();
+static int spawn(const char *const argv[], const char *const *environment, const struct pipes *p, pid_t *ret) {
+	_cleanup_free_ char **env = environment_c(environment);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
@@ -117,8 +124,9 @@ static void feed(int *fd, const char **input) {
 	}
 }
 
-static int exchange(struct pipes *p, int child, const char *input, usec_t deadline, struct strbuf *out,
+static int exchange(struct pipes *p, int child, const struct run_options *options, struct strbuf *out,
 		    struct strbuf *err) {
+	const char *input = options->input ? options->input : "";
 	bool exited = false;
 
 	while (!exited || p->out[0] >= 0 || p->err[0] >= 0) {
@@ -128,12 +136,19 @@ static int exchange(struct pipes *p, int child, const char *input, usec_t deadli
 		    {.fd = p->in[1], .events = POLLOUT},
 		    {.fd = exited ? -1 : child, .events = POLLIN},
 		};
-		int r = poll(fds, ARRAY_SIZE(fds), deadline_poll_ms(deadline));
+		int wait = deadline_poll_ms(options->deadline), r;
 
+		if (options->abandon && atomic_load(options->abandon))
+			return -ECANCELED;
+		if (options->abandon && (wait < 0 || wait > ABANDON_LOOK_MS))
+			wait = ABANDON_LOOK_MS;
+		r = poll(fds, ARRAY_SIZE(fds), wait);
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)
 			return -errno;
+		if (r == 0 && deadline_left(options->deadline) > 0)
+			continue;
 		if (r == 0)
 			return -ETIMEDOUT;
 		if (fds[0].revents && (r = drain(&p->out[0], out)) < 0)
@@ -160,7 +175,7 @@ static int reap(pid_t pid, int *ret_status) {
 	return 0;
 }
 
-int run_command(const char *const argv[], const char *input, usec_t deadline, struct run_result *ret) {
+int run_command_with(const char *const argv[], const struct run_options *options, struct run_result *ret) {
 	struct pipes p = {{-1, -1}, {-1, -1}, {-1, -1}};
 	_cleanup_strbuf_ struct strbuf out = {0}, err = {0};
 	_cleanup_close_ int child = -1;
@@ -174,7 +189,7 @@ int run_command(const char *const argv[], const char *input, usec_t deadline, st
 		pipes_close(&p);
 		return r;
 	}
-	r = spawn(argv, &p, &pid);
+	r = spawn(argv, options->environment, &p, &pid);
 	base_closep(&p.in[0]);
 	base_closep(&p.out[1]);
 	base_closep(&p.err[1]);
@@ -189,7 +204,7 @@ int run_command(const char *const argv[], const char *input, usec_t deadline, st
 	(void)pthread_sigmask(SIG_BLOCK, &blocked, &old);
 	(void)fcntl(p.in[1], F_SETFL, O_NONBLOCK);
 	child = (int)syscall(SYS_pidfd_open, pid, 0);
-	r = child < 0 ? -errno : exchange(&p, child, input ? input : "", deadline, &out, &err);
+	r = child < 0 ? -errno : exchange(&p, child, options, &out, &err);
 	pipes_close(&p);
 	if (r < 0)
 		(void)kill(-pid, SIGKILL); /* the whole group, so that nothing of it stays */
@@ -213,4 +228,8 @@ int run_command(const char *const argv[], const char *input, usec_t deadline, st
 	}
 	*ret = result;
 	return 0;
+}
+
+int run_command(const char *const argv[], const char *input, usec_t deadline, struct run_result *ret) {
+	return run_command_with(argv, &(struct run_options){.input = input, .deadline = deadline}, ret);
 }

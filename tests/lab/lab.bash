@@ -8,8 +8,8 @@ load ../lib/common.bash
 LAB=$TOP/tests/lab/lab
 NODE=pvchv1
 NODE_ZK=10.77.1.1:2181 # as seen from the lab's own network
-PROGRAMS="pvc-watch-nodes pvc-watch-networks pvc-watch-domains pvc-keepalive"
-STEPS="pvc-netsetup pvc-sysctl pvc-coordinator pvc-register pvc-firewall pvc-watch-nodes pvc-watch-networks pvc-watch-domains pvc-keepalive pvc-online"
+PROGRAMS="pvc-watch-nodes pvc-watch-networks pvc-watch-domains pvc-keepalive pvc-fence"
+STEPS="pvc-netsetup pvc-sysctl pvc-coordinator pvc-register pvc-firewall pvc-watch-nodes pvc-watch-networks pvc-watch-domains pvc-keepalive pvc-fence pvc-online"
 
 # lab_begin: call in setup_file. The lab goes away with this bats process, also when that is killed (lab gc).
 lab_begin() {

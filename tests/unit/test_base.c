@@ -185,6 +185,27 @@ static void a_child_that_ignores_its_input_kills_nobody(void **state) {
 	assert_int_equal(r.status, 0);
 }
 
+static void a_child_that_is_called_off_ends_and_a_secret_reaches_it_by_its_environment(void **state) {
+	const char *const sleeper[] = {"sh", "-c", "cat /dev/zero | cat >/dev/null", NULL};
+	const char *const teller[] = {"sh", "-c", "echo $SECRET $LC_ALL; echo $HOME | wc -l", NULL};
+	const char *const environment[] = {"SECRET=word", NULL};
+	_cleanup_run_result_ struct run_result r = {0};
+	atomic_bool abandon = true;
+
+	(void)state;
+	assert_int_equal(
+	    run_command_with(sleeper, &(struct run_options){.deadline = DEADLINE_NEVER, .abandon = &abandon}, &r),
+	    -ECANCELED);
+	atomic_store(&abandon, false);
+	assert_int_equal(run_command_with(teller,
+					  &(struct run_options){.environment = environment,
+								.deadline = deadline_after(60 * USEC_PER_SEC),
+								.abandon = &abandon},
+					  &r),
+			 0);
+	assert_string_equal(r.output, "word C\n1\n");
+}
+
 static void output_bytes_survive_as_they_are_and_are_bounded(void **state) { /* D87 */
 	_cleanup_run_result_ struct run_result r = {0};
 
@@ -224,6 +245,7 @@ int main(void) {
 	    cmocka_unit_test(a_missing_program_is_an_error_not_an_exception),
 	    cmocka_unit_test(a_child_that_hangs_ends_at_the_deadline),
 	    cmocka_unit_test(a_child_that_ignores_its_input_kills_nobody),
+	    cmocka_unit_test(a_child_that_is_called_off_ends_and_a_secret_reaches_it_by_its_environment),
 	    cmocka_unit_test(output_bytes_survive_as_they_are_and_are_bounded),
 	    cmocka_unit_test(error_texts_replace_each_other),
 	};
