@@ -28,6 +28,9 @@
 #define BACKOFF_FIRST (250 * USEC_PER_MSEC) /* before a dnsmasq that died is started again; doubled each time... */
 #define BACKOFF_LAST  (30 * USEC_PER_SEC)   /* ...up to this */
 #define HEALTHY_TIME  (60 * USEC_PER_SEC)   /* one that ran for so long starts with the first delay again */
+#define ENDS_MAX      4                     /* dnsmasq processes that are ended in one go... */
+#define ENDS_PAUSE    (20 * USEC_PER_MSEC)  /* ...with a pause between two... */
+#define ENDS_TIME     (2 * USEC_PER_SEC)    /* ...until all of them are asked, more at a time when there are many */
 #define STARTS_MAX    8                     /* dnsmasq processes in one go: the loop goes on in between */
 #define QUEUE_MAX     65536                 /* events of leases that wait for the store */
 #define VALUE_TEXT(v) ((v)->exists && strlen((v)->data) == (v)->length ? (v)->data : NULL)
@@ -79,18 +82,23 @@ struct gateway {
 	struct store *store;
 	struct net *net, *monitor;
 	int announcer; /* net_announce_open(), once there was something to announce; negative before */
-	sd_event_source *monitor_source, *settle, *retry, *announce, *end_timer, *resolv_timer;
+	sd_event_source *monitor_source, *settle, *retry, *announce, *end_timer, *ends, *resolv_timer;
 	struct store_watch *list_watch;
 	struct network *networks;
+	struct network *next_end; /* stopping: the next whose dnsmasq is to end */
 	struct leases *leases;
 	char *script, *config_path, *socket_path, *servers_path;
 	char *resolvers; /* what was written there */
 	const char *user;
 	bool listed;   /* /networks was read once */
+	bool located;  /* and of all that it listed, which addresses they have */
 	bool complete; /* and all keys of what it listed: leftovers can be told from what is wanted */
+	bool ready;    /* the addresses were set once */
 	bool serving;  /* and all of it was brought about once */
 	bool stopping;
-	bool no_wait; /* for the end of a dnsmasq: another does (--no-wait) */
+	/* for the end of a dnsmasq: another does (--no-wait). It stays paused until then, so that a hundred of them
+	 * that end do not hold up those that the next primary waits for */
+	bool no_wait;
 	bool changed; /* keys changed: the networks are compared with each other again */
 	bool debug;
 	unsigned started; /* dnsmasq processes in this comparison */
@@ -101,8 +109,9 @@ int networks_start(struct gateway *gateway);
 struct network *network_find(struct gateway *gateway, const char *vni);
 /* A network that is only known by what it left; NULL without memory. */
 struct network *network_leftover(struct gateway *gateway, const char *vni);
-bool network_is_seen(const struct network *network); /* all of its keys, once */
-int network_write_hosts(struct network *network);    /* when they changed; > 0: they did */
+bool network_is_seen(const struct network *network);            /* all of its keys, once */
+bool network_addresses_are_seen(const struct network *network); /* those that say its addresses */
+int network_write_hosts(struct network *network);               /* when they changed; > 0: they did */
 int network_make_directory(const struct network *network);
 void network_remove_directory(const struct network *network);
 void network_free(struct network *network); /* its watches too, when the store is still there */
@@ -111,7 +120,7 @@ void network_free(struct network *network); /* its watches too, when the store i
 int reconcile_start(struct gateway *gateway);
 void reconcile_soon(struct gateway *gateway);
 void reconcile_stop(struct gateway *gateway);
-void reconcile_release(struct gateway *gateway); /* all addresses away, all servers asked to end */
+void reconcile_release(struct gateway *gateway); /* all addresses away, then all servers are asked to end */
 bool gateway_is_empty(const struct gateway *gateway);
 
 /* ---- main.c ---- */

@@ -152,6 +152,7 @@ static void end(struct gateway *gateway) {
 static int release(struct gateway *gateway) {
 	int r = prepare(gateway);
 
+	gateway->stopping = true;
 	if (r >= 0)
 		r = reconcile_start(gateway);
 	if (r >= 0)

@@ -240,11 +240,10 @@ static void key_changed(struct store *store, const struct store_value *value, vo
 	touched(network); /* where the network is decides which reservations are usable */
 }
 
-static int watch(struct network *network) {
-	_cleanup_free_ char *reservations = str_printf("%s/dhcp4_reservations", network->path);
-	int r = reservations ? 0 : -ENOMEM;
+static int watch_keys(struct network *network, int first, int end) {
+	int r = 0;
 
-	for (int i = 0; i < KEY_COUNT && r >= 0; i++) {
+	for (int i = first; i < end && r >= 0; i++) {
 		_cleanup_free_ char *path = str_printf("%s/%s", network->path, network_key_names[i]);
 
 		network->slots[i] = (struct key_slot){.network = network, .key = (enum network_key)i};
@@ -252,6 +251,14 @@ static int watch(struct network *network) {
 					     &network->watches[i])
 			 : -ENOMEM;
 	}
+	return r;
+}
+
+/* All but what says its addresses. */
+static int watch_rest(struct network *network) {
+	_cleanup_free_ char *reservations = str_printf("%s/dhcp4_reservations", network->path);
+	int r = reservations ? watch_keys(network, KEY_OF_ADDRESSES, KEY_COUNT) : -ENOMEM;
+
 	if (r >= 0)
 		r = store_watch_list(network->gateway->store, reservations, reservations_changed, network,
 				     &network->reservations_watch);
@@ -267,6 +274,7 @@ static void unwatch(struct network *network) {
 		network->watches[i] = NULL;
 		free(network->keys[i]);
 		network->keys[i] = NULL;
+		network->slots[i].seen = false;
 	}
 	if (store && network->reservations_watch)
 		store_watch_free(network->reservations_watch);
@@ -292,17 +300,33 @@ void network_free(struct network *network) {
 	free(network);
 }
 
+static bool are_seen(const struct network *network, int first, int end) {
+	for (int i = first; i < end; i++)
+		if (!network->slots[i].seen)
+			return false;
+	return true;
+}
+
+bool network_addresses_are_seen(const struct network *network) {
+	return network->gone || are_seen(network, 0, KEY_OF_ADDRESSES);
+}
+
 bool network_is_seen(const struct network *network) {
 	if (network->gone)
 		return true;
-	for (int i = 0; i < KEY_COUNT; i++)
-		if (!network->slots[i].seen)
-			return false;
+	if (!are_seen(network, 0, KEY_COUNT))
+		return false;
 	for (const struct reservation *r = network->reservations; r; r = r->next)
 		for (int i = 0; i < RESERVED_KEYS; i++)
 			if (!r->slots[i].seen)
 				return false;
 	return network->reservations_seen;
+}
+
+static void give_up(struct network *network, int error) {
+	log_error("VNI %s cannot be watched: %s", network->vni, strerror(-error));
+	unwatch(network);
+	network->gone = true;
 }
 
 static void appear(struct gateway *gateway, const char *vni) {
@@ -320,15 +344,12 @@ static void appear(struct gateway *gateway, const char *vni) {
 		network = network_leftover(gateway, vni);
 	if (network) {
 		network->gone = false;
-		r = watch(network);
+		r = watch_keys(network, 0, KEY_OF_ADDRESSES);
 	}
-	if (!network || r < 0) {
-		log_error("VNI %s cannot be watched: %s", vni, strerror(network ? -r : ENOMEM));
-		if (network) {
-			unwatch(network);
-			network->gone = true;
-		}
-	}
+	if (!network)
+		log_error("VNI %s cannot be watched: %s", vni, strerror(ENOMEM));
+	else if (r < 0)
+		give_up(network, r);
 }
 
 static void list_changed(struct store *store, const struct strlist *children, void *userdata) {
@@ -339,6 +360,13 @@ static void list_changed(struct store *store, const struct strlist *children, vo
 	gateway->changed = true;
 	for (size_t i = 0; children && i < children->count; i++)
 		appear(gateway, children->items[i]);
+	/* the addresses of all of them come first: guests miss those */
+	for (struct network *network = gateway->networks; network; network = network->next) {
+		int r = !network->gone && !network->reservations_watch ? watch_rest(network) : 0;
+
+		if (r < 0)
+			give_up(network, r);
+	}
 	for (struct network *network = gateway->networks; network; network = network->next)
 		if (!network->gone && (!children || !strlist_contains(children, network->vni))) {
 			unwatch(network);

@@ -4,6 +4,7 @@
  * whenever a key, a link or an address changed; changes that come together are looked at together. Looking costs one
  * dump of links and one of addresses, and nothing is done where nothing differs, so there is no other bookkeeping.
  */
+#include <limits.h>
 #include <poll.h>
 
 #include "gateway.h"
@@ -28,19 +29,21 @@ static void arm(struct gateway *gateway, sd_event_source **source, usec_t delay,
 		log_error("cannot set a timer: %s", strerror(-r));
 }
 
-static bool all_is_seen(const struct gateway *gateway) {
+static bool all(const struct gateway *gateway, bool (*is)(const struct network *network)) {
 	for (const struct network *network = gateway->networks; network; network = network->next)
-		if (!network_is_seen(network))
+		if (!is(network))
 			return false;
 	return gateway->listed;
 }
 
 /* The first change starts the clock, so that a steady stream of changes does not put it off for ever. In the beginning
- * the last key of all does: looking at the kernel in between costs more than the reading. */
+ * the last key that says an address does, and the last of all: looking at the kernel in between costs more than the
+ * reading. */
 void reconcile_soon(struct gateway *gateway) {
 	int enabled = 0;
 
-	if (!gateway->complete && !gateway->stopping && all_is_seen(gateway)) {
+	if (!gateway->stopping && ((!gateway->located && all(gateway, network_addresses_are_seen)) ||
+				   (!gateway->complete && all(gateway, network_is_seen)))) {
 		arm(gateway, &gateway->settle, 0, on_settle);
 		return;
 	}
@@ -109,12 +112,12 @@ static int compute_all(struct gateway *gateway) {
 
 	for (struct network *network = gateway->networks; network && r >= 0; network = network->next) {
 		wanted_free(&network->wanted);
-		if (network->gone || !network_is_seen(network))
+		if (network->gone || !network_addresses_are_seen(network))
 			continue;
 		r = wanted_compute((const char *const *)network->keys, &network->wanted);
 		if (r >= 0)
 			r = yield_to_others(gateway, network);
-		if (r >= 0)
+		if (r >= 0 && network_is_seen(network))
 			say_problems(network);
 	}
 	gateway->changed = r < 0;
@@ -173,7 +176,7 @@ static bool concerns_us(const struct network *network, const struct net_link *li
 		/* before everything is known, what a killed pvc-gateway left may be of a network not read yet */
 		return network->gateway->complete &&
 		       !(link && network->owned.count == 0 && !server_is_running(network->server));
-	return network_is_seen(network);
+	return network_addresses_are_seen(network);
 }
 
 static int serve(struct network *network, const struct net_links *links, const struct net_link *link) {
@@ -239,7 +242,8 @@ static void sweep(struct gateway *gateway) {
 }
 
 static void become_complete(struct gateway *gateway) {
-	gateway->complete = gateway->complete || all_is_seen(gateway);
+	gateway->located = gateway->located || all(gateway, network_addresses_are_seen);
+	gateway->complete = gateway->complete || all(gateway, network_is_seen);
 }
 
 static int read_kernel(struct gateway *gateway, struct net_links *links, struct net_addresses *addresses) {
@@ -289,7 +293,7 @@ static int compare_servers(struct gateway *gateway, const struct net_links *link
 		int r;
 
 		/* dnsmasq without its address or reservations would give wrong answers */
-		if (!concerns_us(network, link) || network->failed < 0)
+		if (!concerns_us(network, link) || !network_is_seen(network) || network->failed < 0)
 			continue;
 		if (gateway->started >= STARTS_MAX)
 			return first < 0 ? first : 1;
@@ -326,10 +330,14 @@ static void compare(struct gateway *gateway) {
 		arm(gateway, &gateway->retry, RETRY_TIME, on_retry);
 	if (gateway->complete)
 		sweep(gateway);
+	if (gateway->located && !gateway->ready) { /* a hundred dnsmasq are a second's work: nobody waits for that */
+		gateway->ready = true;
+		loop_ready(gateway->loop, "starting DHCP and DNS");
+	}
 	if (gateway->complete && !gateway->serving && gateway->started < STARTS_MAX) {
 		gateway->serving = true;
 		log_system("serving the managed networks of the cluster as %s", gateway->config->node);
-		loop_ready(gateway->loop, "serving");
+		loop_status(gateway->loop, "serving");
 	}
 }
 
@@ -338,6 +346,33 @@ bool gateway_is_empty(const struct gateway *gateway) {
 		if (server_is_running(network->server))
 			return false;
 	return true;
+}
+
+static int on_ends(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* A few at a time, all of them within ENDS_TIME: they are paused and harm nobody, but a hundred that end at once keep a
+ * machine busy while another node, or other services of this one, take over. */
+static void end_some(struct gateway *gateway, unsigned count) {
+	unsigned left = 0;
+
+	for (const struct network *network = gateway->next_end; network; network = network->next)
+		left++;
+	if (count < left * ENDS_PAUSE / ENDS_TIME)
+		count = left * ENDS_PAUSE / ENDS_TIME;
+	for (; gateway->next_end && count > 0; gateway->next_end = gateway->next_end->next)
+		if (server_is_running(gateway->next_end->server)) {
+			server_want(gateway->next_end->server, NULL);
+			count--;
+		}
+	if (gateway->next_end)
+		arm(gateway, &gateway->ends, ENDS_PAUSE, on_ends);
+}
+
+static int on_ends(sd_event_source *source, uint64_t usec, void *userdata) {
+	(void)source;
+	(void)usec;
+	end_some(userdata, ENDS_MAX);
+	return 0;
 }
 
 void reconcile_release(struct gateway *gateway) {
@@ -355,8 +390,8 @@ void reconcile_release(struct gateway *gateway) {
 			(void)addresses_plan(network, net_link_find(&links, network->bridge), &addresses, &changes);
 	}
 	(void)addresses_run(gateway, &changes); /* likewise */
-	for (struct network *network = gateway->networks; network; network = network->next)
-		server_want(network->server, NULL);
+	gateway->next_end = gateway->networks;
+	end_some(gateway, gateway->no_wait ? UINT_MAX : ENDS_MAX);
 }
 
 int reconcile_start(struct gateway *gateway) {
@@ -374,8 +409,9 @@ int reconcile_start(struct gateway *gateway) {
 }
 
 void reconcile_stop(struct gateway *gateway) {
-	sd_event_source **sources[] = {&gateway->monitor_source, &gateway->settle,    &gateway->retry,
-				       &gateway->announce,       &gateway->end_timer, &gateway->resolv_timer};
+	sd_event_source **sources[] = {
+	    &gateway->monitor_source, &gateway->settle,       &gateway->retry, &gateway->announce,
+	    &gateway->end_timer,      &gateway->resolv_timer, &gateway->ends};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
 		(void)sd_event_source_disable_unref(*sources[i]); /* returns NULL */

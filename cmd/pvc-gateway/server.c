@@ -15,11 +15,13 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "gateway.h"
 #include "log/log.h"
 
+#define END_NICE   19
 #define START_TIME USEC_PER_SEC /* a dnsmasq so young may not have its signal handlers yet: SIGHUP would end it */
 
 struct server {
@@ -207,7 +209,9 @@ static int make_environment(const struct network *network, struct strlist *ret) 
 	return r;
 }
 
-/* A process group of its own: what an operator types at a terminal does not reach it past us. */
+/* A session of its own: what an operator types at a terminal does not reach it past us, and the kernel does not
+ * continue it when we end while it is paused, as it does with a process group of our session (setpgid(2), "orphaned").
+ */
 static int spawn(const struct strlist *arguments, const struct strlist *environment, pid_t *ret) {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
@@ -228,7 +232,7 @@ static int spawn(const struct strlist *arguments, const struct strlist *environm
 			r = posix_spawnattr_setsigdefault(&attributes, &all);
 		if (r == 0)
 			r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-								      POSIX_SPAWN_SETPGROUP);
+								      POSIX_SPAWN_SETSID);
 		if (r == 0)
 			r = posix_spawnp(ret, arguments->items[0], &files, &attributes, arguments->items,
 					 environment->items);
@@ -253,6 +257,8 @@ static int start(struct server *server) {
 		(void)waitpid(pid, NULL, 0);
 		return r;
 	}
+	(void)setpriority(PRIO_PGRP, (id_t)pid,
+			  0); /* what is urgent of ours is not of theirs; else it has our priority */
 	server->child = true;
 	server->network->gateway->started++;
 	log_info("VNI %s: dnsmasq (%d) was started on %s", vni(server), (int)pid, server->network->bridge);
@@ -264,6 +270,11 @@ static void end(struct server *server) {
 	arm(server, STOP_TIME);
 	if (pidfd_send_signal(server->pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
 		log_error("VNI %s: cannot end dnsmasq (%d): %s", vni(server), (int)server->pid, strerror(errno));
+	if (server->network->gateway->no_wait) /* a paused one ends when it is continued: not now, see gateway.h */
+		return;
+	/* it has time; those who take over have not. Without the right to it, which only --release needs, nothing is
+	 * lost */
+	(void)setpriority(PRIO_PGRP, (id_t)server->pid, END_NICE);
 	(void)pidfd_send_signal(server->pidfd, SIGCONT, NULL, 0); /* fails only when it has ended */
 }
 
@@ -330,8 +341,9 @@ void server_adopt(struct server *server, pid_t pid, const struct strlist *argume
 		return;
 	}
 	server->child = false;
-	(void)pidfd_send_signal(server->pidfd, SIGCONT, NULL,
-				0); /* the earlier one may have paused it; see server_pause() */
+	/* the earlier one may have paused it; see server_pause() */
+	if (!server->network->gateway->stopping)
+		(void)pidfd_send_signal(server->pidfd, SIGCONT, NULL, 0); /* fails only when it has ended */
 	log_info("VNI %s: dnsmasq (%d) of an earlier pvc-gateway was found", vni(server), (int)pid);
 }
 

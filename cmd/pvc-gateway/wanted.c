@@ -7,9 +7,9 @@
 #define LEASE_TIME6 "24h"
 
 const char *const network_key_names[KEY_COUNT] = {
-    [KEY_NETTYPE] = "nettype",         [KEY_DOMAIN] = "domain",           [KEY_IP4_NETWORK] = "ip4_network",
-    [KEY_IP4_GATEWAY] = "ip4_gateway", [KEY_DHCP4_FLAG] = "dhcp4_flag",   [KEY_DHCP4_START] = "dhcp4_start",
-    [KEY_DHCP4_END] = "dhcp4_end",     [KEY_IP6_NETWORK] = "ip6_network", [KEY_IP6_GATEWAY] = "ip6_gateway",
+    [KEY_NETTYPE] = "nettype",         [KEY_IP4_NETWORK] = "ip4_network", [KEY_IP4_GATEWAY] = "ip4_gateway",
+    [KEY_IP6_NETWORK] = "ip6_network", [KEY_IP6_GATEWAY] = "ip6_gateway", [KEY_DOMAIN] = "domain",
+    [KEY_DHCP4_FLAG] = "dhcp4_flag",   [KEY_DHCP4_START] = "dhcp4_start", [KEY_DHCP4_END] = "dhcp4_end",
     [KEY_DHCP6_FLAG] = "dhcp6_flag",
 };
 

@@ -5,15 +5,17 @@
 #include "base/base.h"
 
 enum network_key {
+	/* these say which addresses the gateway has, and are read first */
 	KEY_NETTYPE,
-	KEY_DOMAIN,
 	KEY_IP4_NETWORK,
 	KEY_IP4_GATEWAY,
+	KEY_IP6_NETWORK,
+	KEY_IP6_GATEWAY,
+	KEY_OF_ADDRESSES,
+	KEY_DOMAIN = KEY_OF_ADDRESSES,
 	KEY_DHCP4_FLAG,
 	KEY_DHCP4_START,
 	KEY_DHCP4_END,
-	KEY_IP6_NETWORK,
-	KEY_IP6_GATEWAY,
 	KEY_DHCP6_FLAG,
 	KEY_COUNT
 };

@@ -54,8 +54,8 @@ static int stop_units(const char *const *units, size_t count, char **ret_error) 
 	return r;
 }
 
-/* The units that clean up behind a service that was killed stop behind the begin, and are waited for only when there
- * was one: starting their programs takes longer than everything else together. */
+/* The units that clean up behind a service that was killed stop right after it, and are waited for only when there was
+ * one: starting their programs takes longer than everything else together. */
 static int stop_all(char **ret_error) {
 	static const char *const first[] = {TARGET, BEGIN};
 	_cleanup_strlist_ struct strlist killed = {0}, parts = {0};

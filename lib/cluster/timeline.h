@@ -29,8 +29,9 @@
 #define TIMELINE_SESSION  (10 * USEC_PER_SEC)    /* what pvc-watch-nodes asks for */
 #define TIMELINE_LAG      (2 * USEC_PER_SEC)     /* a tick of ZooKeeper's default configuration; see timeline_lag() */
 #define TIMELINE_WATCHDOG (2500 * USEC_PER_MSEC) /* WatchdogSec= of pvc-watch-nodes.service */
-#define TIMELINE_RELEASE  (2 * USEC_PER_SEC)     /* from a stop of pvc-primary.target to the last address gone */
-#define TIMELINE_PROBE    (TIMELINE_SESSION / 6) /* between two confirmations, when all is well (lib/store) */
+#define TIMELINE_RELEASE  (2 * USEC_PER_SEC)  /* from a stop of pvc-primary.target to the last address gone: see below \
+					       */
+#define TIMELINE_PROBE (TIMELINE_SESSION / 6) /* between two confirmations, when all is well (lib/store) */
 
 /* How long a lease is good from C on; 0: such a session cannot carry a lease. */
 static inline usec_t timeline_late(usec_t session) {
@@ -45,6 +46,10 @@ static inline usec_t timeline_late(usec_t session) {
 /* two confirmations in a row may get lost without harm */
 static_assert(TIMELINE_SESSION - TIMELINE_LAG - TIMELINE_WATCHDOG - TIMELINE_RELEASE >= 2 * TIMELINE_PROBE,
 	      "a holder gives up at the first hiccup");
+
+/* The parts of TIMELINE_RELEASE when all of them hang: TimeoutStopSec= of pvc-dns and pvc-metadata, 400 ms, which go
+ * before the addresses; of pvc-floating and pvc-gateway, 1100 ms; and 500 ms for the --release of these, which removes
+ * what they left. No service but these is ordered before that. tests/bats/primary.bats adds them up. */
 
 #define TIMELINE_TAKE  (5 * USEC_PER_SEC)  /* how long a node that is named and could take a free role has to do so */
 #define TIMELINE_YIELD (10 * USEC_PER_SEC) /* how long a holder that was asked to give it away waits for a bid */

@@ -64,12 +64,12 @@ reserve() { # VNI MAC ADDRESS [NAME]
 	zk create "/networks/$1/dhcp4_reservations/$2/ipaddr" "$3"
 }
 
-# gateway_start: the program; its log is $T/gateway.out, its process $GATEWAY
+# gateway_start [OPTION]...: the program; its log is $T/gateway.out, its process $GATEWAY
 gateway_start() {
 	local before
 	before=$(grep -c 'serving the managed' "$T/gateway.out" 2>/dev/null || :)
 	# shellcheck disable=SC2016 # the inner shell expands it
-	ip netns exec "$NODE" unshare --uts sh -c 'hostname pvchv1 && exec pvc-gateway --config "$0"' "$T/pvcd.yaml" >>"$T/gateway.out" 2>&1 3>&- &
+	ip netns exec "$NODE" unshare --uts sh -c 'hostname pvchv1 && exec pvc-gateway --config "$0" "$@"' "$T/pvcd.yaml" "$@" >>"$T/gateway.out" 2>&1 3>&- &
 	GATEWAY=$!
 	remember "$GATEWAY"
 	wait_until 60 serving_or_dead $((${before:-0}))
@@ -96,6 +96,7 @@ servers() {
 }
 ppid() { sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$1/stat" 2>/dev/null; }
 one_server() { [ "$(servers "$1" | wc -l)" = 1 ]; }
+another_server() { one_server 100 && [ "$(servers 100)" != "$1" ]; }
 no_server() { [ -z "$(servers "$1")" ]; }
 # the DHCP sockets of a network's server are open: it is past its start
 dhcp_listens() { one_server "$1" && ip netns exec "$NODE" ss -Hlunp 'sport = :67' | grep -q "pid=$(servers "$1"),"; }
@@ -191,6 +192,38 @@ many_networks() {
 	no_server 100
 	said "dnsmasq ("
 	not said "killed"
+}
+
+state_is() { [ "$(sed 's/.*) \(.\) .*/\1/' "/proc/$1/stat" 2>/dev/null)" = "$2" ]; }
+
+@test "--no-wait leaves each dnsmasq paused, which no end of the program continues: --release ends it, a next program has one that serves" {
+	local pid
+	network 100
+	gateway_start --no-wait
+	wait_until 60 dhcp_listens 100
+	pid=$(servers 100)
+	gateway_stop
+	not has_address 100 10.100.0.1/24
+	state_is "$pid" T
+	[ "$(servers 100)" = "$pid" ]
+	ip netns exec "$NODE" pvc-gateway --config "$T/pvcd.yaml" --release
+	no_server 100
+	[ ! -e "$T/run/dnsmasq/100/gateways" ]
+	# taken up by another one before anybody released it
+	gateway_start --no-wait
+	wait_until 60 dhcp_listens 100
+	pid=$(servers 100)
+	gateway_stop
+	state_is "$pid" T
+	gateway_start
+	wait_until 60 another_server "$pid"
+	has_address 100 10.100.0.1/24
+	wait_until 60 dhcp_listens 100
+	guest g1 100
+	dhcp "$GUEST"
+	[[ "$LEASE" == ip=10.100.0.* ]]
+	gateway_stop
+	no_server 100
 }
 
 @test "D61, D62: a reservation gives the reserved address, whichever node becomes primary, also to a card that had another" {

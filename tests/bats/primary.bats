@@ -270,7 +270,17 @@ watch_role() {
 @test "the times in the units are those of the timeline" {
 	milliseconds() { sed -n "s/^#define $1 .*(\([0-9]*\) \* USEC_PER_MSEC).*/\1/p;s/^#define $1 .*(\([0-9]*\) \* USEC_PER_SEC).*/\1000/p" "$TOP/lib/cluster/timeline.h"; }
 	[ "$(sed -n 's/^WatchdogSec=\([0-9]*\)ms$/\1/p' "$TOP/systemd/pvc-watch-nodes.service")" = "$(milliseconds TIMELINE_WATCHDOG)" ]
+	# one after another, should each hang: what goes before the addresses, who removes them, and who does it in its place
+	stop() { sed -n 's/^TimeoutStopSec=\([0-9]*\)ms$/\1/p' "$TOP/systemd/$1.service"; }
+	for first in pvc-dns pvc-metadata; do
+		for unit in pvc-gateway pvc-floating; do
+			[ $(($(stop $first) + $(stop $unit))) -le $(($(milliseconds TIMELINE_RELEASE) - 500)) ]
+		done
+	done
+	# nothing but the service itself is waited for before its addresses are removed in its place
 	for unit in pvc-gateway pvc-floating; do
-		[ "$(sed -n 's/^TimeoutStopSec=\([0-9]*\)ms$/\1/p' "$TOP/systemd/$unit.service")" -lt "$(milliseconds TIMELINE_RELEASE)" ]
+		[ "$(grep -l "^After=.* $unit-release.service" "$TOP"/systemd/*.service)" = "$TOP/systemd/$unit.service" ]
+		[ -z "$(grep "^Before=" "$TOP/systemd/$unit-release.service")" ]
+		[ "$(cd "$TOP/systemd" && grep -lE "^After=.* $unit.service( |$)" ./*.service | sort | tr '\n' ' ')" = "./pvc-dns.service ./pvc-metadata.service " ]
 	done
 }

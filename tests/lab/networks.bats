@@ -134,17 +134,62 @@ OUTSIDE=10.77.0.254
 	wait_until 120 identities_over pvchv1 g1 "$identities"
 }
 
-@test "kill -9 of pvc-gateway on the primary: the address stays, dnsmasq is the same, systemd brings it back" {
-	local p before pid
+# A host beside the other node's VMs pings across the VXLAN, and through the gateway; an echo that is lost fails the test.
+pings_begin() { # NODE
+	local target
+	"$LAB" guest "$1" 100 10.100.0.240/24 10.100.0.1
+	for target in 10.100.0.1 $OUTSIDE; do
+		wait_until 60 "$LAB" guest_net ping -c 1 -W 1 $target
+		"$LAB" guest_net ping -i 0.02 -W 5 $target >"$T/ping-$target" 2>&1 3>&- &
+		echo $! >"$T/ping-$target.pid"
+		remember $!
+	done
+}
+pings_end() { # none was lost
+	local target pid sent got
+	for target in 10.100.0.1 $OUTSIDE; do
+		pid=$(cat "$T/ping-$target.pid")
+		kill -INT "$pid"
+		wait "$pid" || :
+		tail -n 3 "$T/ping-$target"
+		read -r sent got < <(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$T/ping-$target")
+		[ "$sent" -gt 50 ]
+		[ "$got" -ge $((sent - 1)) ] # the last one was perhaps still on its way
+	done
+}
+
+@test "D68: kill -9 of pvc-gateway, of a dnsmasq and of pvc-watch-networks on the primary: no packet is lost, the state converges" {
+	local p server pid
 	p=$(primary)
-	before=$(on "$p" pgrep -of '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/')
+	server_of() { on "$p" pgrep -of '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/'; }
+	back() { [ "$(on "$p" systemctl show -P MainPID "$1")" != "$2" ] && on "$p" systemctl -q is-active "$1"; }
+	another_server() { [ "$(server_of)" != "$1" ] && serves_dhcp "$p"; }
+	server=$(server_of)
+	pings_begin "$(other "$p")"
+	for unit in pvc-gateway pvc-watch-networks; do
+		pid=$(on "$p" systemctl show -P MainPID $unit)
+		on "$p" kill -KILL "$pid"
+		has_gateway "$p"
+		wait_until 60 back $unit "$pid"
+		[ "$(server_of)" = "$server" ] # the same one
+	done
+	on "$p" kill -KILL "$server"
+	wait_until 60 another_server "$server"
+	server=$(server_of)
+	# both at once: the next pvc-gateway finds none
 	pid=$(on "$p" systemctl show -P MainPID pvc-gateway)
-	on "$p" kill -KILL "$pid"
+	on "$p" kill -KILL "$pid" "$server"
+	wait_until 60 back pvc-gateway "$pid"
+	wait_until 60 another_server "$server"
 	has_gateway "$p"
-	back() { [ "$(on "$p" systemctl show -P MainPID pvc-gateway)" != "$pid" ] && on "$p" systemctl -q is-active pvc-gateway; }
-	wait_until 60 back
-	has_gateway "$p"
-	[ "$(on "$p" pgrep -of '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/')" = "$before" ]
+	# a network that comes and goes meanwhile is served there too
+	on pvchv1 pvcctl network add 101 green --ipnet 10.101.0.0/24 --gateway 10.101.0.1 >/dev/null
+	gateway101() { on "$p" ip -o address show dev vmbr101 | grep -q ' 10.101.0.1/24 '; }
+	wait_until 60 gateway101
+	on pvchv1 pvcctl network remove 101 --yes >/dev/null
+	no_vmbr101() { no on "$p" ip link show dev vmbr101; }
+	wait_until 60 no_vmbr101
+	pings_end
 	on "$p" systemctl -q is-active pvc-primary.target
 }
 

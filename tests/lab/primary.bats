@@ -136,6 +136,23 @@ two_never() {
 	two_never
 }
 
+# hangs NODE UNIT: so that neither SIGTERM nor SIGCONT reaches its program any more, SIGKILL does
+hangs() {
+	on "$1" sh -c 'c=/sys/fs/cgroup$(systemctl show -P ControlGroup "$1")/hang && mkdir "$c" && systemctl show -P MainPID "$1" >"$c/cgroup.procs" && echo 1 >"$c/cgroup.freeze"' sh "$2"
+}
+
+@test "D24: all services of the primary hang, and it is cut off from ZooKeeper: their addresses are away before another has them" {
+	for unit in pvc-dns pvc-metadata pvc-gateway pvc-floating; do hangs "$WAS" $unit; done
+	"$LAB" cut "$WAS" cluster
+	wait_until 90 served_by_other "$WAS"
+	on "$WAS" pvc-floating --check --release
+	no on "$WAS" sh -c 'ip -o address show dev vmbr100 | grep -F " 10.100.0.1/24 "'
+	"$LAB" mend "$WAS"
+	two_never
+	on "$WAS" journalctl -b --no-pager -u pvc-gateway -u pvc-floating >"$T/journal"
+	for unit in pvc-gateway pvc-floating; do grep -q "$unit.service: Main process exited, code=killed, status=9/KILL" "$T/journal"; done
+}
+
 @test "the leader of ZooKeeper is killed: the role stays or moves, the addresses come back by themselves" {
 	leader=$(zk_leader)
 	signal_unit "$leader" zookeeper KILL
