@@ -37,6 +37,7 @@ node_mend() {
 	for net in $nets; do _cut_nft delete element bridge cut off "$(_cut_set "$node" "$net")" 2>/dev/null || :; done
 }
 
+node_is_frozen() { [ "$(cat "$LAB_CG/$1/cgroup.freeze" 2>/dev/null)" = 1 ]; }
 _frozen_is() { grep -q "^frozen $2" "$LAB_CG/$1/cgroup.events"; }
 
 # freeze NODE: no process of it runs, and nothing answers: the kernel, which the nodes share, would go on answering ARP and TCP for
@@ -49,7 +50,7 @@ node_freeze() {
 # thaw NODE: cables and processors are back at the same time, as far as that goes: all networks in one call.
 node_thaw() {
 	# shellcheck disable=SC2086
-	_cut_nft delete element bridge cut off "$(_cut_set "$1" $NETS)"
+	_cut_nft delete element bridge cut off "$(_cut_set "$1" $NETS)" 2>/dev/null || : # gone with a power cut
 	echo 0 >"$LAB_CG/$1/cgroup.freeze"
 	until_true 30 _frozen_is "$1" 0 || die "$1 does not thaw"
 }

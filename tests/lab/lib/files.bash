@@ -34,6 +34,7 @@ _hosts() {
 	echo "127.0.0.1 localhost"
 	for node in $NODES; do
 		echo "${NET_PREFIX[cluster]}.$(node_id "$node") $node $node.cluster.lab"
+		echo "$(bmc_address "$node") $node-lom"
 		for net in upstream storage; do echo "${NET_PREFIX[$net]}.$(node_id "$node") $node.$net.lab"; done
 	done
 }

@@ -47,7 +47,10 @@ lab_up() {
 
 lab_down() {
 	local node
-	for node in $(cat "$LAB_RUN/nodes" 2>/dev/null || echo "$NODES") $(machines); do node_kill "$node"; done
+	for node in $(cat "$LAB_RUN/nodes" 2>/dev/null || echo "$NODES") $(machines); do
+		bmc_stop "$node"
+		node_kill "$node"
+	done
 	network_down
 	[ ! -d "$LAB_CG" ] || find "$LAB_CG" -depth -type d -exec rmdir {} +
 	rmdir /run/systemd/nspawn/propagate/"$LAB_NS"-* 2>/dev/null || : # nspawn leaves them, empty

@@ -16,7 +16,23 @@ node_leader() {
 node_is_on() { [ -n "$(node_leader "$1")" ]; }
 node_is_empty() { [ ! -d "$LAB_CG/$1" ] || grep -q 'populated 0' "$LAB_CG/$1/cgroup.events"; }
 
+# Its power is on from a start to a power cut, or to the end of what switched itself off: also while it reboots.
+node_has_power() { grep -qs '^on' "$LAB_RUN/$1/power" || ! node_is_empty "$1"; }
+# Each time it is another one, so that who supervised it before does not take it for his.
+node_power_on() { echo "on $EPOCHREALTIME" >"$LAB_RUN/$1/power"; }
+# What supervised it comes to its end: unless it was switched on again since.
+_power_off_if() ( # NODE ITS-POWER
+	flock 9
+	[ "$(cat "$LAB_RUN/$1/power")" != "$2" ] || echo off >"$LAB_RUN/$1/power"
+) 9>>"$LAB_RUN/$1/power.lock"
+
 node_start() {
+	! node_is_on "$1" || die "$1 already runs"
+	mkdir -p "$LAB_RUN/$1"
+	node_power_on "$1"
+	node_boot "$1"
+}
+node_boot() {
 	local node=$1 dir=$LAB_RUN/$1
 	! node_is_on "$node" || die "$node already runs"
 	[ -d "$dir/upper" ] || node_files "$node" "$dir"
@@ -31,7 +47,8 @@ node_start() {
 
 # The machine itself: boots, and boots again when the node reboots itself (nspawn --keep-unit then exits 133).
 node_supervise() {
-	local node=$1 dir=$LAB_RUN/$1 rc
+	local node=$1 dir=$LAB_RUN/$1 rc power
+	power=$(cat "$dir/power")
 	export NODE=$node DIR=$dir NODE_CG=$LAB_CG_NAME/$node LAB_GUEST=$LAB_ROOT/guest LAB_NS
 	LOWER=$(cat "$LAB_RUN/layer"):$(cat "$LAB_RUN/image")
 	export LOWER
@@ -46,6 +63,7 @@ node_supervise() {
 		nsenter --net="/run/netns/$(node_ns "$node")" unshare --mount --propagation private bash -c '
 			mount -t cgroup2 cgroup2 /sys/fs/cgroup
 			echo $$ >"/sys/fs/cgroup/$NODE_CG/cgroup.procs"
+			grep -q "^on" "$DIR/power" || exit 0 # a power cut came since; one that comes now finds this process
 			mount -t overlay "$NODE" -o "lowerdir=$LOWER,upperdir=$DIR/upper,workdir=$DIR/work" "$DIR/merged"
 			export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 			exec systemd-nspawn -q -D "$DIR/merged" -M "$LAB_NS-$NODE" --hostname="$NODE" --register=no --keep-unit \
@@ -55,6 +73,7 @@ node_supervise() {
 		echo "--- nspawn exit $rc" >>"$dir/console.log"
 		[ $rc = 133 ] || break
 	done
+	_power_off_if "$node" "$power"
 }
 
 # node_wait NODE [SECONDS]: until systemd has finished booting; says running or degraded.
@@ -100,9 +119,11 @@ node_stop() {
 
 # A power cut: the cables first, as no FIN or RST leaves a machine without power; then every process at once.
 node_kill() {
+	[ ! -d "$LAB_RUN/$1" ] || echo off >"$LAB_RUN/$1/power"
 	cables_cut "$1"
 	[ ! -d "$LAB_CG/$1" ] || echo 1 >"$LAB_CG/$1/cgroup.kill" # also what is frozen
 	until_true 60 node_is_empty "$1" || die "$1: processes are left"
+	! node_is_frozen "$1" || node_thaw "$1" # without power nothing stands still
 	rm -f "$LAB_RUN/$1/agent" # of a machine
 	ip netns del "$(node_ns "$1")" 2>/dev/null || :
 }
