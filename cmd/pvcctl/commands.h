@@ -22,6 +22,9 @@ enum command_option {
 	OPT_FORCE = 1 << 14,
 	OPT_LIVE = 1 << 15,
 	OPT_CERTAIN = 1 << 16,
+	OPT_WEIGHT = 1 << 17,
+	OPT_COPIES = 1 << 18,
+	OPT_DATA = 1 << 19,
 };
 #define OPTIONS_MAX 48
 

@@ -31,6 +31,8 @@ struct options {
 	struct net_options net;
 	const char *hostname;
 	uint64_t order; /* UINT64_MAX: not given */
+	const char *weight;
+	uint64_t copies, mincopies; /* mincopies 0: not given */
 };
 
 struct ctl {
@@ -75,7 +77,7 @@ int vm_disable(struct ctl *ctl);
 int vm_migrate(struct ctl *ctl); /* vm_migrate.c */
 int vm_move(struct ctl *ctl);
 int vm_unmigrate(struct ctl *ctl);
-int vm_release(struct ctl *ctl); /* vm_release.c */
+int vm_release(struct ctl *ctl);  /* vm_release.c */
 int vm_undefine(struct ctl *ctl); /* vm_undefine.c */
 int network_add(struct ctl *ctl); /* network_add.c */
 int network_modify(struct ctl *ctl);
@@ -88,6 +90,32 @@ int network_rule_list(struct ctl *ctl);
 int network_dhcp_add(struct ctl *ctl); /* network_dhcp.c */
 int network_dhcp_remove(struct ctl *ctl);
 int network_dhcp_list(struct ctl *ctl);
+int vm_flush_locks(struct ctl *ctl); /* storage_change.c */
+int storage_status(struct ctl *ctl); /* storage_show.c */
+int storage_jobs(struct ctl *ctl);
+int storage_osd_list(struct ctl *ctl);
+int storage_osd_info(struct ctl *ctl);
+int storage_pool_list(struct ctl *ctl);
+int storage_pool_info(struct ctl *ctl);
+int storage_volume_list(struct ctl *ctl);
+int storage_volume_info(struct ctl *ctl);
+int storage_snapshot_list(struct ctl *ctl);
+int storage_osd_add(struct ctl *ctl); /* storage_change.c */
+int storage_osd_remove(struct ctl *ctl);
+int storage_osd_in(struct ctl *ctl);
+int storage_osd_out(struct ctl *ctl);
+int storage_osd_set(struct ctl *ctl);
+int storage_osd_unset(struct ctl *ctl);
+int storage_pool_add(struct ctl *ctl);
+int storage_pool_remove(struct ctl *ctl);
+int storage_volume_add(struct ctl *ctl);
+int storage_volume_resize(struct ctl *ctl);
+int storage_volume_rename(struct ctl *ctl);
+int storage_volume_clone(struct ctl *ctl);
+int storage_volume_remove(struct ctl *ctl);
+int storage_snapshot_add(struct ctl *ctl);
+int storage_snapshot_rename(struct ctl *ctl);
+int storage_snapshot_remove(struct ctl *ctl);
 int print_completion(struct ctl *ctl); /* completion.c */
 
 /* ---- messages (output.c) ---- */

@@ -7,6 +7,7 @@
 
 #include "../../cmd/pvcctl/console.h"
 #include "../../cmd/pvcctl/pvcctl.h"
+#include "../../cmd/pvcctl/storage.h"
 
 static void every_request_has_a_verdict_for_every_state(void **state) {
 	/* one letter a state, in the order of enum vm_state: start restart shutdown stop disable migrate unmigrate
@@ -92,6 +93,69 @@ static void a_guest_cannot_command_the_terminal(void **state) {
 	assert_string_equal(empty, "");
 }
 
+static void sizes_are_read_and_written_as_people_do(void **state) {
+	static const struct {
+		const char *text;
+		uint64_t bytes; /* 0: refused */
+	} rows[] = {
+	    {"10G", 10ull << 30},
+	    {"10g", 10ull << 30},
+	    {"10GB", 10ull << 30},
+	    {"10GiB", 10ull << 30},
+	    {"512M", 512ull << 20},
+	    {"1.5T", 3ull << 39},
+	    {"4096B", 4096},
+	    {"1K", 1024},
+	    {"1024P", 1ull << 60},
+	    {"0.5K", 512},
+	    {"", 0},
+	    {"10", 0},
+	    {"G", 0},
+	    {"0G", 0},
+	    {"1025P", 0},
+	    {"1.2.3G", 0},
+	    {".5G", 0},
+	    {"-1G", 0},
+	    {" 1G", 0},
+	    {"1G ", 0},
+	    {"1 G", 0},
+	    {"1GiBs", 0},
+	    {"4096BB", 0},
+	    {"1e3G", 0},
+	    {"99999999999999999999P", 0},
+	};
+	static const struct {
+		int64_t bytes;
+		const char *text;
+	} shown[] = {
+	    {0, "0B"},
+	    {1023, "1023B"},
+	    {1024, "1K"},
+	    {1536, "1.5K"},
+	    {10ll << 30, "10G"},
+	    {(10ll << 30) - 1, "9.9G"},
+	    {(1ll << 40) + 1, "1.0T"},
+	    {1ll << 60, "1024P"},
+	    {(700ll << 20) + 1, "700M"},
+	    {INT64_MAX & ~0xffffffffffll, "8191P"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t bytes = 0;
+		int r = size_parse(rows[i].text, &bytes);
+
+		assert_int_equal(r, rows[i].bytes ? 0 : -EINVAL);
+		assert_int_equal(bytes, rows[i].bytes);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+		_cleanup_free_ char *text = size_text(shown[i].bytes);
+
+		assert_string_equal(text, shown[i].text);
+	}
+	assert_null(size_text(-1));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_request_has_a_verdict_for_every_state),
@@ -99,6 +163,7 @@ int main(void) {
 	    cmocka_unit_test(following_prints_only_what_is_new),
 	    cmocka_unit_test(no_line_is_lost_or_doubled_while_the_window_slides),
 	    cmocka_unit_test(a_guest_cannot_command_the_terminal),
+	    cmocka_unit_test(sizes_are_read_and_written_as_people_do),
 	};
 	return cmocka_run_group_tests_name("pvcctl", tests, NULL, NULL);
 }
