@@ -41,16 +41,28 @@ struct heart {
 	usec_t busy_since;
 	usec_t missing_since; /* a key below the node is missing; 0: none */
 	bool versions_known;
-	bool due;                                        /* a heartbeat is wanted as soon as it can be made */
-	bool claims_run;                                 /* the outstanding commit writes `run` */
-	bool stopping, is_last;                          /* SIGTERM came; the outstanding commit is the last one */
+	bool due;               /* a heartbeat is wanted as soon as it can be made */
+	bool claims_run;        /* the outstanding commit writes `run` */
+	bool stopping, is_last; /* SIGTERM came; the outstanding commit is the last one */
+	bool ended;
+	bool armed, armed_known; /* heart_set_armed() */
+	bool was_armed;
+	usec_t sent;                                     /* when the outstanding commit was handed over */
 	bool told_late, told_gone, told_kept, told_race; /* each trouble is told once */
 };
 
 static void beat(struct heart *heart);
 
-static void end(struct heart *heart) {
+static void end(struct heart *heart, bool committed) {
+	if (heart->ended)
+		return;
+	heart->ended = true;
+	heart->hooks.ended(heart, committed, heart->hooks.userdata);
 	loop_exit(heart->loop, EXIT_OK);
+}
+
+static bool is_armed(const struct heart *heart) {
+	return heart->armed_known ? heart->armed : heart->was_armed;
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
@@ -125,15 +137,17 @@ static void read_done(struct store *store, int result, const struct store_value 
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		note(&heart->seen[i], &values[i]);
 	sign_note(&heart->sign, &values[KEY_SIGN]);
+	if (heart->last_beat == 0)
+		heart->was_armed = sign_was_armed(&heart->sign);
 	if (!heart->seen[KEY_NODE].exists) {
 		tell_gone(heart);
 		if (heart->stopping)
-			end(heart);
+			end(heart, true); /* nobody judges a node that does not exist */
 		return;
 	}
 	if (may_be_deleting(heart)) {
 		if (heart->stopping)
-			end(heart);
+			end(heart, false);
 		return; /* the next tick looks again */
 	}
 	for (size_t i = 0; i < FIGURE_COUNT; i++)
@@ -184,7 +198,7 @@ static void beat_succeeded(struct heart *heart) {
 	if (heart->state == DAEMON_RUN)
 		heart->told_kept = false;
 	loop_ready(heart->loop, NULL);
-	heart->hooks.beaten(heart, &heart->figures, heart->hooks.userdata);
+	heart->hooks.beaten(heart, &heart->figures, heart->sent, heart->hooks.userdata);
 }
 
 /* What a failed commit asks for; true when the next try is to be made at once. */
@@ -217,7 +231,7 @@ static void commit_done(struct store *store, int result, void *userdata) {
 	else
 		again = beat_failed(heart, result);
 	if (was_last && result >= 0)
-		end(heart);
+		end(heart, true);
 	else if (again)
 		beat(heart);
 }
@@ -241,6 +255,7 @@ static struct store_txn *make_transaction(struct heart *heart) {
 		}
 		(void)store_txn_put(txn, heart->paths[KEY_FIGURES + i], &heart->seen[KEY_FIGURES + i], text);
 	}
+	heart->sign.heart.armed = !heart->stopping && is_armed(heart);
 	sign_add(&heart->sign, txn, store_session_id(heart->store));
 	return txn;
 }
@@ -262,6 +277,7 @@ static void write_keys(struct heart *heart) {
 	tell_kept(heart);
 	heart->is_last = heart->stopping;
 	heart->due = false;
+	heart->sent = now_monotonic(); /* after the figures, before anything of it can be on its way */
 	r = store_commit(heart->store, make_transaction(heart), commit_done, heart);
 	heart->busy = r >= 0;
 	if (r < 0) {
@@ -357,8 +373,8 @@ static void on_state(struct store *store, enum store_state state, void *userdata
 		return;
 	say(LOG_LEVEL_WARNING, "the connection to ZooKeeper is lost: waiting for %s", heart->config->servers);
 	loop_status(heart->loop, "no connection to ZooKeeper");
-	if (heart->stopping)
-		end(heart);
+	if (heart->stopping && !is_armed(heart))
+		end(heart, false);
 }
 
 static int on_limit(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -367,7 +383,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata) {
 	(void)source;
 	(void)usec;
 	say(LOG_LEVEL_WARNING, "the last heartbeat was not confirmed in time");
-	end(heart);
+	end(heart, false);
 	return 0;
 }
 
@@ -375,13 +391,14 @@ void heart_stop(struct heart *heart) {
 	if (heart->stopping)
 		return;
 	heart->stopping = true;
-	if (!heart->connected) {
+	if (!heart->connected && !is_armed(heart)) {
 		say(LOG_LEVEL_WARNING, "no last heartbeat: there is no connection to ZooKeeper");
-		end(heart);
+		end(heart, false);
 		return;
 	}
-	if (event_timer(loop_event(heart->loop), &heart->limit, HEART_STOP_LIMIT, on_limit, heart) < 0) {
-		end(heart); /* nothing would bound the wait */
+	if (event_timer(loop_event(heart->loop), &heart->limit,
+			is_armed(heart) ? HEART_STOP_LIMIT_ARMED : HEART_STOP_LIMIT, on_limit, heart) < 0) {
+		end(heart, false); /* nothing would bound the wait */
 		return;
 	}
 	beat(heart);
@@ -452,4 +469,17 @@ void heart_free(struct heart *heart) {
 
 struct store *heart_store(struct heart *heart) {
 	return heart->store;
+}
+
+void heart_set_armed(struct heart *heart, bool armed) {
+	heart->armed = armed;
+	heart->armed_known = true;
+}
+
+bool heart_was_armed(const struct heart *heart) {
+	return heart->was_armed;
+}
+
+const char *heart_boot(const struct heart *heart) {
+	return heart->sign.heart.boot;
 }

@@ -1,14 +1,31 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* pvc-keepalive: this node's heartbeat. Links neither libvirt nor Ceph, and waits for neither. */
+/* pvc-keepalive: this node's heartbeat, and its own end when that stops. Links neither libvirt nor Ceph, and waits for
+ * neither. */
 #include "heart.h"
 #include "report.h"
 #include "say.h"
+#include "self.h"
 
 #define LOG_LIMIT (500 * USEC_PER_MSEC) /* for the last lines, when the disk below them hangs */
 
-static void on_beat(const struct heart *heart, const struct figures *figures, void *userdata) {
+struct parts {
+	struct report *report;
+	struct self *self;
+};
+
+static void on_beat(struct heart *heart, const struct figures *figures, usec_t sent, void *userdata) {
+	const struct parts *parts = userdata;
+
 	(void)heart;
-	report_beat(userdata, figures);
+	self_beaten(parts->self, sent); /* first: it cannot wait */
+	report_beat(parts->report, figures);
+}
+
+static void on_end(struct heart *heart, bool committed, void *userdata) {
+	const struct parts *parts = userdata;
+
+	(void)heart;
+	self_ended(parts->self, committed);
 }
 
 /* The loop's callbacks know the heart only once it lives. */
@@ -28,7 +45,7 @@ static void on_reload(struct loop *loop, void *userdata) {
 
 static int run(const struct config *config) {
 	_cleanup_loop_ struct loop *loop = NULL;
-	_cleanup_(report_freep) struct report *report = NULL;
+	struct parts parts = {.report = NULL};
 	struct heart *heart = NULL;
 	const struct loop_options options = {.on_stop = on_stop, .on_reload = on_reload, .userdata = &heart};
 	int r = loop_new(&loop, &options), thread;
@@ -39,13 +56,17 @@ static int run(const struct config *config) {
 	if (thread < 0)
 		log_warning("cannot start the log's thread: %s: a log that hangs can delay heartbeats",
 			    strerror(-thread));
-	r = report_new(&report, loop, config);
+	r = report_new(&parts.report, loop, config);
 	if (r >= 0)
-		r = heart_new(&heart, loop, config, &(struct heart_hooks){on_beat, report});
+		r = self_new(&parts.self, loop, config);
+	if (r >= 0)
+		r = heart_new(&heart, loop, config, &(struct heart_hooks){on_beat, on_end, &parts});
 	if (r >= 0)
 		r = heart_start(heart);
 	if (r >= 0)
-		r = report_watch(report, heart_store(heart));
+		r = self_start(parts.self, heart);
+	if (r >= 0)
+		r = report_watch(parts.report, heart_store(heart));
 	if (r >= 0) {
 		say(LOG_LEVEL_SYSTEM, "heartbeats of %s every %llu s, to ZooKeeper at %s", config->node,
 		    (unsigned long long)config->keepalive_interval, config->servers);
@@ -54,7 +75,8 @@ static int run(const struct config *config) {
 	if (r < 0)
 		say(LOG_LEVEL_ERROR, "heartbeats end: %s", strerror(-r));
 	/* before the store that its watches hang on */
-	report_free(move_ptr(report));
+	report_free(parts.report);
+	self_free(parts.self);
 	heart_free(heart);
 	say_stop(deadline_after(LOG_LIMIT));
 	return r;

@@ -32,6 +32,10 @@ void sign_note(struct sign *sign, const struct store_value values[SIGN_COUNT]) {
 	sign->told = fence_heart_parse(values[SIGN_HEART].exists ? values[SIGN_HEART].data : NULL);
 }
 
+bool sign_was_armed(const struct sign *sign) {
+	return sign->told.armed && str_equal(sign->told.boot, sign->heart.boot);
+}
+
 static void made(struct store_value *value, int64_t owner) {
 	*value = (struct store_value){.exists = true, .stat = {.ephemeral_owner = owner}};
 }

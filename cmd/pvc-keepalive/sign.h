@@ -24,6 +24,8 @@ int sign_init(struct sign *sign, const char *node);
 void sign_deinit(struct sign *sign);
 /* What the keys hold. */
 void sign_note(struct sign *sign, const struct store_value values[SIGN_COUNT]);
+/* They say that a watchdog is armed in this boot. */
+bool sign_was_armed(const struct sign *sign);
 /* Adds to the transaction what makes the keys right for this session, and a check that they were as they were seen.
  * Failures stay in the transaction. */
 void sign_add(struct sign *sign, struct store_txn *txn, int64_t session);

@@ -33,9 +33,10 @@ struct fence_rules {
 
 usec_t fence_reply_limit(const struct fence_rules *rules);
 usec_t fence_watchdog_time(const struct fence_rules *rules); /* 0: no self-fencing */
+usec_t fence_end_time(const struct fence_rules *rules);      /* DEADLINE_NEVER: no self-fencing */
 usec_t fence_cut_time(const struct fence_rules *rules);      /* DEADLINE_NEVER: no self-fencing */
 usec_t fence_dead_time(const struct fence_rules *rules);     /* DEADLINE_NEVER: nobody is fenced */
-/* -EINVAL with the reason when the order above does not hold for them. */
+/* -EINVAL with the reason, which is about suicide_intervals, when the order above does not hold for them. */
 int fence_rules_check(const struct fence_rules *rules, char **ret_error);
 
 /* ---- the others: is one silent? (fence_judge.c) ---- */
@@ -118,14 +119,20 @@ usec_t fence_retry_pause(unsigned attempts);
 enum self_action {
 	SELF_FEED,  /* feed the watchdog (or push the forced reboot away): a heartbeat was proven */
 	SELF_LEAVE, /* feed nothing */
-	SELF_RESET, /* the time is over and there is no watchdog that would do it: reset this host now */
+	SELF_END,   /* the time is nearly over: end the machines in good order, as far as that goes */
+	SELF_RESET, /* the time is over and there is no watchdog that would do it, or it did not: reset this host now */
 	SELF_ACTION_COUNT
 };
 struct self_view {
 	usec_t now;
 	usec_t sent, answered; /* of the newest heartbeat that was committed; 0: none yet, nothing is armed */
-	bool fed;              /* that one has fed already */
+	usec_t fed_sent;       /* when the one was sent that fed last */
+	bool fed;              /* the newest one has fed already */
 	bool armed;            /* there was a first feed */
 	bool device;           /* a hardware watchdog does the reset */
+	bool ended;            /* the machines were ended since the last feed */
 };
 enum self_action self_decide(const struct fence_rules *rules, const struct self_view *view);
+/* When to look again although nothing happens: the first moment after `now` at which time alone changes the decision.
+ */
+usec_t self_next(const struct fence_rules *rules, const struct self_view *view);

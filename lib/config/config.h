@@ -66,6 +66,7 @@ struct config {
 	uint64_t osd_drain_timeout;   /* seconds; our own optional key, default one day */
 	enum config_fence_action successful_fence, failed_fence;
 	char *ipmi_host, *ipmi_user, *ipmi_pass; /* host: "<short>-lom.<domain>" when empty */
+	char *watchdog; /* device file; our own optional key, default /dev/watchdog; NULL: none is to be used */
 	enum config_selector target_selector;
 	uint64_t drain_parallel; /* VMs; our own optional key, default 4 */
 	uint64_t drain_timeout;  /* seconds, for one VM; our own optional key, default 1800 */
@@ -101,6 +102,9 @@ static inline void config_freep(struct config **config) {
 /* The bridge that carries a network of this configuration: "brcluster", "brstorage" or "brupstream". A device can be in
  * one bridge only, so networks that share a device share the bridge of the first in that order. Static. */
 const char *config_bridge_name(const struct config *config, const struct config_network *network);
+/* What lib/cluster/fence.h goes by; every configuration that was loaded has passed fence_rules_check(). */
+struct fence_rules;
+void config_fence_rules(const struct config *config, struct fence_rules *ret);
 const char *config_selector_name(enum config_selector selector); /* "mem"... */
 /* Makes the dynamic, log and console log directories, and those of ours below them that are missing (D82). */
 int config_make_directories(const struct config *config, char **ret_error);

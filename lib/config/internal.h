@@ -69,6 +69,7 @@ enum value_kind {
 	VALUE_DEVICE,
 	VALUE_ADDRESS, /* by-id, CIDR or None */
 	VALUE_PATH,
+	VALUE_DEVICE_FILE, /* absolute path, or none */
 	VALUE_ACTION,
 	VALUE_TRANSPORT,
 	VALUE_SELECTOR,

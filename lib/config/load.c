@@ -53,6 +53,7 @@ void config_free(struct config *config) {
 	free(config->ipmi_host);
 	free(config->ipmi_user);
 	secret_free(config->ipmi_pass);
+	free(config->watchdog);
 	free(config->dynamic_directory);
 	free(config->log_directory);
 	free(config->console_log_directory);
@@ -177,7 +178,8 @@ static int apply_fallback(struct config *config, const struct key *key) {
 		return parse_bool(key->fallback, target);
 	if (key->kind == VALUE_INTEGER)
 		return parse_u64(key->fallback, key->min, key->max, target);
-	if (key->kind == VALUE_SSLMODE || (key->kind == VALUE_PATH && key->fallback[0] == '/')) {
+	if (key->kind == VALUE_SSLMODE || key->kind == VALUE_DEVICE_FILE ||
+	    (key->kind == VALUE_PATH && key->fallback[0] == '/')) {
 		*(char **)target = strdup(key->fallback);
 		return *(char **)target ? 0 : -ENOMEM;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What lies between keys: addresses inside their networks, intervals in their order. */
+#include "cluster/fence.h"
 #include "config/internal.h"
 
 /* The problem is told at the key's line, which is searched below pvc and under its other spelling. */
@@ -112,17 +113,25 @@ static void check_network(const struct value_context *context, const char *name,
 		rule_broken(context, gateway, "expected another host's address, found this host's own");
 }
 
+void config_fence_rules(const struct config *config, struct fence_rules *ret) {
+	*ret = (struct fence_rules){
+	    .interval = config->keepalive_interval * USEC_PER_SEC,
+	    .fence_intervals = config->fence_intervals,
+	    .suicide_intervals = config->suicide_intervals,
+	    .recover_off = config->successful_fence == CONFIG_FENCE_MIGRATE,
+	    .recover_cut = config->failed_fence == CONFIG_FENCE_MIGRATE,
+	};
+}
+
 /* A node must have reset itself before others may take over what it ran, and nothing may be taken over unproven. */
 static void check_intervals(const struct value_context *context) {
 	const struct config *config = context->config;
+	_cleanup_free_ char *reason = NULL;
+	struct fence_rules rules;
 
-	if (config->suicide_intervals > 0 && config->fence_intervals > 0 &&
-	    config->suicide_intervals > config->fence_intervals)
-		rule_broken(
-		    context, "system.intervals.suicide_intervals",
-		    "expected at most fence_intervals (%llu), so that a cut-off node resets itself before others "
-		    "take over, found '%llu'",
-		    (unsigned long long)config->fence_intervals, (unsigned long long)config->suicide_intervals);
+	config_fence_rules(config, &rules);
+	if (fence_rules_check(&rules, &reason) < 0)
+		rule_broken(context, "system.intervals.suicide_intervals", "%s", reason ? reason : "out of order");
 	if (config->failed_fence == CONFIG_FENCE_MIGRATE && config->suicide_intervals == 0)
 		rule_broken(context, "system.fencing.actions.failed_fence",
 			    "expected None, or suicide_intervals above 0: without either, a machine could run twice");

@@ -57,7 +57,7 @@ const struct key config_table[] = {
 
 	NUMBER("system.intervals.keepalive_interval", "seconds", NULL, NULL, 1, 3600, keepalive_interval, "time between two heartbeats of this node"),
 	NUMBER("system.intervals.fence_intervals", "intervals", NULL, NULL, 0, SECONDS_PER_DAY, fence_intervals, "missed heartbeats after which a node counts as dead; 0: nothing is fenced"),
-	NUMBER("system.intervals.suicide_intervals", "intervals", NULL, NULL, 0, SECONDS_PER_DAY, suicide_intervals, "missed heartbeats after which this node resets itself; 0: never; not above fence_intervals"),
+	NUMBER("system.intervals.suicide_intervals", "intervals", NULL, NULL, 0, SECONDS_PER_DAY, suicide_intervals, "missed heartbeats after which this node resets itself; 0: never; at least 3, and not above fence_intervals"),
 	NUMBER("system.intervals.vm_shutdown_timeout", "seconds", "180", NULL, 1, SECONDS_PER_DAY, vm_shutdown_timeout, "time that a guest has to shut itself down before it is stopped by force"),
 	NUMBER("system.intervals.osd_drain_timeout", "seconds", "86400", NULL, 1, 30 * SECONDS_PER_DAY, osd_drain_timeout, "time that the data of an OSD that is being removed has to move to the others"),
 
@@ -66,6 +66,7 @@ const struct key config_table[] = {
 	KEY("system.fencing.ipmi.host", VALUE_USER, "", NULL, NULL, ipmi_host, "this host's BMC as other nodes reach it; when empty, NODE-lom in the host's own domain"),
 	KEY("system.fencing.ipmi.user", VALUE_USER, "", NULL, NULL, ipmi_user, "BMC user that may switch this host off and on"),
 	KEY("system.fencing.ipmi.pass", VALUE_SECRET, "", NULL, NULL, ipmi_pass, "password of that user"),
+	KEY("system.fencing.watchdog", VALUE_DEVICE_FILE, "", "/dev/watchdog", NULL, watchdog, "hardware watchdog that resets this host after suicide_intervals; none: a forced reboot does it"),
 	KEY("system.migration.target_selector", VALUE_SELECTOR, "", NULL, NULL, target_selector, "how a node is chosen for a machine that names no way of its own"),
 	NUMBER("system.migration.drain_parallel", "machines", "4", NULL, 1, 64, drain_parallel, "machines that are on their way at the same time while this node is drained or made ready"),
 	NUMBER("system.migration.drain_timeout", "seconds", "1800", NULL, 1, SECONDS_PER_DAY, drain_timeout, "time that one of them may be on its way before the drain goes on without it"),
@@ -126,6 +127,7 @@ const char *value_kind_name(enum value_kind kind) {
 	    [VALUE_DEVICE] = "device",
 	    [VALUE_ADDRESS] = "by-id, address/length or None",
 	    [VALUE_PATH] = "absolute path",
+	    [VALUE_DEVICE_FILE] = "absolute path or none",
 	    [VALUE_ACTION] = "migrate or None",
 	    [VALUE_TRANSPORT] = "tcp, tls or tunnel",
 	    [VALUE_SELECTOR] = "mem, load, vcpus or vms",

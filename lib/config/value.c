@@ -250,14 +250,19 @@ static int read_address(const struct value_context *context, const struct key *k
 	return 0;
 }
 
+static bool is_absolute(const char *text) {
+	size_t length = strlen(text);
+
+	return text[0] == '/' && length <= PATH_LONG && strspn(text, "/") < length && !strstr(text, "/../") &&
+	       !(length >= 3 && strcmp(text + length - 3, "/..") == 0);
+}
+
 static int read_path(const struct value_context *context, const struct key *key, const struct entry *entry,
 		     void *target) {
 	_cleanup_free_ char *path = NULL;
 	size_t length;
 
-	if (!has_text(entry) || entry->text[0] != '/' || strlen(entry->text) > PATH_LONG ||
-	    strspn(entry->text, "/") == strlen(entry->text) || strstr(entry->text, "/../") ||
-	    (strlen(entry->text) >= 3 && strcmp(entry->text + strlen(entry->text) - 3, "/..") == 0))
+	if (!has_text(entry) || !is_absolute(entry->text))
 		return mismatch(context, key, entry, "the absolute path of a directory");
 	path = strdup(entry->text);
 	if (!path)
@@ -265,6 +270,18 @@ static int read_path(const struct value_context *context, const struct key *key,
 	for (length = strlen(path); path[length - 1] == '/'; length--)
 		path[length - 1] = '\0';
 	return keep(target, path);
+}
+
+static int read_device_file(const struct value_context *context, const struct key *key, const struct entry *entry,
+			    void *target) {
+	if (is_none(entry)) {
+		free(*(char **)target);
+		*(char **)target = NULL;
+		return 0;
+	}
+	if (!has_text(entry) || !is_absolute(entry->text))
+		return mismatch(context, key, entry, "the absolute path of a device file, or none");
+	return keep(target, entry->text);
 }
 
 static int read_action(const struct value_context *context, const struct key *key, const struct entry *entry,
@@ -369,6 +386,7 @@ int value_read(const struct value_context *context, const struct key *key, const
 	    [VALUE_DEVICE] = read_device,
 	    [VALUE_ADDRESS] = read_address,
 	    [VALUE_PATH] = read_path,
+	    [VALUE_DEVICE_FILE] = read_device_file,
 	    [VALUE_ACTION] = read_action,
 	    [VALUE_TRANSPORT] = read_transport,
 	    [VALUE_SELECTOR] = read_selector,

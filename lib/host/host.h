@@ -51,6 +51,28 @@ int host_unit_state(const char *unit, char **ret_active, char **ret_load, char *
 int host_sysctl_read(const char *key, char **ret); /* without the newline; -ENOENT when the kernel has no such key */
 int host_sysctl_write(const char *key, const char *value);
 
+/* ---- a hardware watchdog (watchdog.c) ---- */
+
+struct watchdog;
+/* Opens the device, which starts it or feeds one that runs, and sets its time (whole seconds). It resets the host
+ * unless it is fed within that time, whatever becomes of this process. -EBUSY: somebody else has it; -ERANGE: it does
+ * not take that time; -EOPNOTSUPP: it is not fit for it; it is stopped again in these cases. Nothing here waits. */
+int watchdog_open(struct watchdog **ret, const char *path, usec_t time, char **ret_error);
+const char *watchdog_name(const struct watchdog *watchdog); /* what the driver calls it; borrowed */
+int watchdog_feed(struct watchdog *watchdog);
+int watchdog_stop(
+    struct watchdog *watchdog); /* the host is reset no more, unless the driver knows no way back; frees */
+void watchdog_leave(struct watchdog *watchdog); /* it runs on, and the host is reset unless somebody opens it; frees */
+
+/* ---- the end of this host (reset.c): nothing here waits either ---- */
+
+#define HOST_MACHINES "/run/libvirt/qemu" /* where libvirt keeps its machines' pid files */
+/* Sends the signal to the process of each virtual machine of libvirt's; libvirtd is not needed for it. Returns to how
+ * many. */
+int host_machines_end(int signal);
+/* Reboots at once, without ending anything and without writing anything out. Returns only when that was refused. */
+int host_reset(void);
+
 /* ---- statistics (stat.c) ---- */
 
 struct host_memory { /* MiB, as the reference's: used = total - free - buffers - cached (with reclaimable slab), free =

@@ -141,6 +141,33 @@ fine() {
 	refused "system.fencing.intervals.keepalive_interval: expected the same value as in system.intervals.keepalive_interval"
 }
 
+@test "D8, E2: suicide_intervals counts: a wrong value, one that breaks the order of fencing, and a misspelt key are refused" {
+	local value
+	for value in soon True -1 0x3 3.5 1e1 '' '[3]' '"three"' 86401; do
+		write_config "$C" "s/suicide_intervals: 0/suicide_intervals: $value/"
+		refused "system.intervals.suicide_intervals: expected a decimal number from 0 to 86400 intervals"
+	done
+	for value in 1 2; do
+		write_config "$C" "s/suicide_intervals: 0/suicide_intervals: $value/"
+		refused "suicide_intervals: expected 0 or at least 3, so that one heartbeat that is lost does not reset the node, found '$value'"
+	done
+	write_config "$C" "s/suicide_intervals: 0/suicide_intervals: 7/"
+	refused "suicide_intervals: expected 0 or at most 6 with fence_intervals 6, so that a node that is cut off has reset itself before others"
+	write_config "$C" "s/suicide_intervals: 0/suicide_intervals: 3/" "s/fence_intervals: 6/fence_intervals: 2/"
+	refused "suicide_intervals: expected 0, or more fence_intervals than 2"
+	for value in 0 3 6; do
+		write_config "$C" "s/suicide_intervals: 0/suicide_intervals: $value/"
+		fine
+	done
+	write_config "$C" "s/suicide_intervals: 0/suicide_interval: 0/"
+	refused "suicide_interval: unknown key, did you mean 'suicide_intervals'?" "system.intervals.suicide_intervals: missing"
+	# the reference's check passed whatever the value was; here nothing is taken over from a node that never resets itself
+	write_config "$C" "s/failed_fence: None/failed_fence: migrate/"
+	refused "system.fencing.actions.failed_fence: expected None, or suicide_intervals above 0"
+	write_config "$C" "s/failed_fence: None/failed_fence: migrate/" "s/suicide_intervals: 0/suicide_intervals: '5'/"
+	fine # as every number in quotes
+}
+
 @test "a file of another host is refused when it says so" {
 	write_config "$C" 's/^  debug: False/  node: pvchv7\n  debug: False/'
 	refused "$C:3: node: expected 'pvchv1', the short name of this host (hostname -s), found 'pvchv7'"

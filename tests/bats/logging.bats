@@ -16,7 +16,7 @@ setup() { rm -rf "$T/log"; }
 
 @test "D83: SIGHUP makes a daemon follow a rotated log file, and it lives on" {
 	# not as_node: its process would be a shell of ours, not the daemon
-	unshare --uts sh -c 'hostname pvchv1 && exec pvc-keepalive --config "$0"' "$T/pvcd.yaml" >"$T/out" 2>&1 3>&- &
+	unshare --uts "${WITHOUT_REBOOT[@]}" sh -c 'hostname pvchv1 && exec pvc-keepalive --config "$0"' "$T/pvcd.yaml" >"$T/out" 2>&1 3>&- &
 	pid=$!
 	remember "$pid"
 	wait_until 60 grep -q 'pvc-keepalive: ' "$T/log/pvc.log"

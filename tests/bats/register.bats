@@ -357,7 +357,7 @@ record() { # STEP VERDICT
 	node pvchv1 pvc-register --timeout 120 >"$T/out" 2>&1 &
 	pid=$!
 	wait_until 60 grep -q 'declared dead' "$T/out"
-	zk set /pvc/fence/pvchv1 "$(record done off)"
+	zk set /pvc/fence/pvchv1 "$(record "done" off)"
 	wait "$pid"
 	[ "$(zk get /nodes/pvchv1/daemonstate)" = init ]
 }

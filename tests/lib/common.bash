@@ -99,11 +99,15 @@ netns_make() {
 	ip -n "$NETNS" link set lo up
 }
 
+# What may reset its host must not be able to: all nodes of a test have this machine's boot id, and this machine.
+# shellcheck disable=SC2034 # for those who load this
+WITHOUT_REBOOT=(setpriv --bounding-set=-sys_boot)
+
 # as_node NAME COMMAND...: with that host name (in $NETNS when set): what config_load() takes the node's name from.
 as_node() {
 	local name=$1
 	shift
-	${NETNS:+ip netns exec "$NETNS"} unshare --uts sh -c 'hostname "$0" && exec "$@"' "$name" "$@"
+	${NETNS:+ip netns exec "$NETNS"} unshare --uts "${WITHOUT_REBOOT[@]}" sh -c 'hostname "$0" && exec "$@"' "$name" "$@"
 }
 
 # write_config FILE [sed expression]...: a complete, valid pvcd.yaml below $T with the test's ZooKeeper, mode 0600.

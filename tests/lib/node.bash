@@ -4,11 +4,11 @@
 # shellcheck shell=bash
 
 # in_node COMMAND...: on the node: its namespaces, its host name.
-in_node() { nsenter -t "$LV_PID" -m -n unshare --uts sh -c 'hostname pvchv1 && exec "$@"' sh "$@"; }
+in_node() { nsenter -t "$LV_PID" -m -n unshare --uts "${WITHOUT_REBOOT[@]}" sh -c 'hostname pvchv1 && exec "$@"' sh "$@"; }
 
 node_daemon() { # NAME
 	# not in_node: $! is to be the daemon itself, not a shell around it
-	nsenter -t "$LV_PID" -m -n unshare --uts sh -c 'hostname pvchv1 && exec "$@"' sh "$1" --debug --config "$T/pvcd.yaml" >>"$T/$1.log" 2>&1 3>&- &
+	nsenter -t "$LV_PID" -m -n unshare --uts "${WITHOUT_REBOOT[@]}" sh -c 'hostname pvchv1 && exec "$@"' sh "$1" --debug --config "$T/pvcd.yaml" >>"$T/$1.log" 2>&1 3>&- &
 	remember $!
 	echo $! >>"$T/daemons"
 }

@@ -1,12 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""relay.py PORT TARGET_PORT: passes TCP connections on, on loopback. Stop the process and the line is cut."""
+"""relay.py PORT TARGET_PORT [FILE]: passes TCP connections on, on loopback. Stop the process and the line is cut. What comes from the
+target comes as many seconds late as FILE says, if it exists."""
 import asyncio
+import os
 import sys
 
 
-async def pump(reader, writer):
+def delay():
+    if len(sys.argv) < 4 or not os.path.exists(sys.argv[3]):
+        return 0
+    with open(sys.argv[3]) as f:
+        return float(f.read() or 0)
+
+
+async def pump(reader, writer, late=False):
+    loop = asyncio.get_running_loop()
+    due = 0.0
     try:
         while data := await reader.read(65536):
+            if late:
+                due = max(due, loop.time() + delay())  # in order
+                loop.call_at(due, writer.write, data)
+                continue
             writer.write(data)
             await writer.drain()
     except ConnectionError:
@@ -20,7 +35,7 @@ async def serve(reader, writer):
     except ConnectionError:
         writer.close()
         return
-    await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+    await asyncio.gather(pump(reader, there[1]), pump(there[0], writer, True))
 
 
 async def main():

@@ -63,6 +63,8 @@ static void mind_oneself(struct world *world, int node) {
 	    .sent = host->beat.sent,
 	    .answered = host->beat.answered,
 	    .fed = host->beat.fed,
+	    .fed_sent = host->beat.fed_sent,
+	    .ended = host->beat.ended,
 	    .armed = host->dog_armed,
 	    .device = world->device,
 	};
@@ -74,7 +76,15 @@ static void mind_oneself(struct world *world, int node) {
 	switch (self_decide(&world->rules, &view)) {
 	case SELF_FEED:
 		host->beat.fed = true;
+		host->beat.ended = false;
+		host->beat.fed_sent = host->beat.sent;
 		feed(world, host);
+		break;
+	case SELF_END:
+		say(world, "node %d: ends its VMs, as it will be reset", node);
+		host->beat.ended = true;
+		memset(host->vms, 0, sizeof(host->vms));
+		memset(host->vm_starts, 0, sizeof(host->vm_starts));
 		break;
 	case SELF_RESET:
 		host_off(world, node, "reset by itself");
@@ -226,8 +236,10 @@ static void mind_peer(struct world *world, int node, int victim) {
 		peer->retry_at = world->now + fence_retry_pause(++peer->attempts);
 		say(world, "node %d: agents of node %d: %s", node, victim, fence_verdict_name(peer->verdict));
 	}
-	if (record->step == FENCE_NONE || record->fencer != node || record->session != process->session)
+	if (record->step == FENCE_NONE || record->fencer != node || record->session != process->session) {
 		peer->asked = false;
+		peer->told_of = 0; /* with its session it lost what it knew */
+	}
 	view = (struct fence_view){
 	    .health = fence_judge(&world->rules, &sight),
 	    .step = record->step,
@@ -267,9 +279,10 @@ static void beat(struct world *world, int node) {
 	if (world->now >= host->beat.next)
 		host->beat.next = world->now + world->rules.interval;
 	host->beat.asked = world->now;
-	(void)ask(
-	    world, node, KEEPALIVE,
-	    (struct message){.kind = REQUEST_BEAT, .detail = world->device && fence_watchdog_time(&world->rules) > 0});
+	/* armed is said by heartbeats after the first one that fed: an answer that is lost has armed nothing */
+	(void)ask(world, node, KEEPALIVE,
+		  (struct message){.kind = REQUEST_BEAT,
+				   .detail = world->mutation == MUTATE_ARMED_EARLY ? world->device : host->dog_armed});
 }
 
 /* While its own session is in doubt it sees nothing and does nothing: the others' time begins anew, and agents that are

@@ -35,6 +35,7 @@ enum mutation {
 	MUTATE_TWO_FENCERS,      /* a claim is written without comparing */
 	MUTATE_NO_RESUME,        /* nobody goes on where a fencer died */
 	MUTATE_KEEP_SERVICES,    /* services run on while the lease cannot be confirmed */
+	MUTATE_ARMED_EARLY,      /* a node says that its watchdog is armed before it was fed */
 	MUTATION_COUNT
 };
 extern const char *const mutation_names[MUTATION_COUNT];
@@ -125,8 +126,8 @@ struct host {
 	struct process processes[PROGRAMS];
 	/* memory of its keepalive program */
 	struct {
-		usec_t sent, answered, asked;
-		bool fed;
+		usec_t sent, answered, asked, fed_sent;
+		bool fed, ended;
 		usec_t next;
 	} beat;
 	usec_t watching;

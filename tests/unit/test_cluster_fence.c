@@ -175,6 +175,7 @@ static void a_configuration_is_accepted_only_when_a_cut_off_node_is_down_before_
 				assert_true(fence_reply_limit(&r) + fence_watchdog_time(&r) <=
 					    r.suicide_intervals * r.interval);
 				assert_true(fence_watchdog_time(&r) > r.interval);
+				assert_true(fence_end_time(&r) < fence_watchdog_time(&r));
 			}
 	r = rules;
 	assert_int_equal(fence_rules_check(&r, NULL), 0);
@@ -188,7 +189,7 @@ static void a_configuration_is_accepted_only_when_a_cut_off_node_is_down_before_
 
 static void the_watchdog_is_fed_by_a_proven_heartbeat_once_and_not_by_a_late_answer(void **state) {
 	const usec_t t = 100 * USEC_PER_SEC;
-	struct self_view view = {.now = t, .sent = t, .answered = t, .device = true};
+	struct self_view view = {.now = t, .sent = t, .answered = t, .fed_sent = t, .device = true};
 
 	(void)state;
 	assert_int_equal(self_decide(&rules, &view), SELF_FEED);
@@ -203,15 +204,88 @@ static void the_watchdog_is_fed_by_a_proven_heartbeat_once_and_not_by_a_late_ans
 
 static void without_a_device_the_host_is_reset_when_the_time_is_over(void **state) {
 	const usec_t t = 100 * USEC_PER_SEC;
-	struct self_view view = {.now = t, .sent = t, .answered = t, .fed = true, .armed = true};
+	struct self_view view = {.now = t, .sent = t, .answered = t, .fed = true, .armed = true, .ended = true};
 
 	(void)state;
 	view.now = t + fence_watchdog_time(&rules) - 1;
 	assert_int_equal(self_decide(&rules, &view), SELF_LEAVE);
 	view.now++;
 	assert_int_equal(self_decide(&rules, &view), SELF_RESET);
+	/* a heartbeat that was answered late feeds nothing, but it did come */
+	view.fed = false;
+	view.sent += USEC_PER_SEC;
+	view.answered = view.now;
+	assert_int_equal(self_decide(&rules, &view), SELF_LEAVE);
 	view.armed = false; /* it never had a heartbeat: it is just coming up */
 	assert_int_equal(self_decide(&rules, &view), SELF_LEAVE);
+	/* armed by the program that crashed before this one */
+	view = (struct self_view){.now = t + fence_watchdog_time(&rules), .fed_sent = t, .armed = true};
+	assert_int_equal(self_decide(&rules, &view), SELF_RESET);
+}
+
+static void machines_are_ended_shortly_before_the_reset_and_once(void **state) {
+	const usec_t t = 100 * USEC_PER_SEC;
+
+	(void)state;
+	for (int device = 0; device < 2; device++) {
+		struct self_view view = {
+		    .sent = t, .answered = t, .fed = true, .fed_sent = t, .armed = true, .device = device};
+
+		view.now = t + fence_end_time(&rules) - 1;
+		assert_int_equal(self_decide(&rules, &view), SELF_LEAVE);
+		view.now++;
+		assert_int_equal(self_decide(&rules, &view), SELF_END);
+		/* the earliest moment at which a device fires is later */
+		assert_true(view.now < t + fence_watchdog_time(&rules));
+		view.ended = true;
+		assert_int_equal(self_decide(&rules, &view), SELF_LEAVE);
+		/* what comes at the last moment still counts */
+		view.sent = view.answered = view.now;
+		view.fed = false;
+		assert_int_equal(self_decide(&rules, &view), SELF_FEED);
+	}
+}
+
+static void a_device_that_did_not_fire_is_not_relied_on(void **state) {
+	const usec_t t = 100 * USEC_PER_SEC, latest = fence_watchdog_time(&rules) + fence_reply_limit(&rules);
+	struct self_view view = {
+	    .sent = t, .answered = t, .fed = true, .fed_sent = t, .armed = true, .device = true, .ended = true};
+
+	(void)state;
+	/* heartbeats that were answered too late fed nothing */
+	view.sent = t + latest - 1;
+	view.answered = view.now = view.sent + fence_reply_limit(&rules) + 1;
+	view.now = t + latest - 1;
+	view.fed = true;
+	assert_int_equal(self_decide(&rules, &view), SELF_LEAVE);
+	view.now++;
+	assert_int_equal(self_decide(&rules, &view), SELF_RESET);
+	assert_true(latest < fence_cut_time(&rules));
+}
+
+/* Who looks at these moments alone misses nothing. */
+static void the_next_look_is_when_the_decision_changes(void **state) {
+	const usec_t t = 100 * USEC_PER_SEC;
+
+	(void)state;
+	for (int device = 0; device < 2; device++) {
+		struct self_view view = {
+		    .now = t, .sent = t, .answered = t, .fed = true, .fed_sent = t, .armed = true, .device = device};
+		usec_t next = self_next(&rules, &view);
+
+		assert_int_equal(next, t + fence_end_time(&rules));
+		view.now = next;
+		assert_int_equal(self_decide(&rules, &view), SELF_END);
+		view.ended = true;
+		next = self_next(&rules, &view);
+		view.now = next - 1;
+		assert_int_equal(self_decide(&rules, &view), SELF_LEAVE);
+		view.now = next;
+		assert_int_equal(self_decide(&rules, &view), SELF_RESET);
+		assert_int_equal(self_next(&rules, &view), DEADLINE_NEVER);
+		view.armed = false;
+		assert_int_equal(self_next(&rules, &view), DEADLINE_NEVER);
+	}
 }
 
 static void words_are_read_as_they_are_written(void **state) {
@@ -239,6 +313,9 @@ int main(void) {
 	    cmocka_unit_test(a_configuration_is_accepted_only_when_a_cut_off_node_is_down_before_others_begin),
 	    cmocka_unit_test(the_watchdog_is_fed_by_a_proven_heartbeat_once_and_not_by_a_late_answer),
 	    cmocka_unit_test(without_a_device_the_host_is_reset_when_the_time_is_over),
+	    cmocka_unit_test(machines_are_ended_shortly_before_the_reset_and_once),
+	    cmocka_unit_test(a_device_that_did_not_fire_is_not_relied_on),
+	    cmocka_unit_test(the_next_look_is_when_the_decision_changes),
 	    cmocka_unit_test(words_are_read_as_they_are_written),
 	};
 
