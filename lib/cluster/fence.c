@@ -39,9 +39,9 @@ static enum fence_action mine(const struct fence_view *view) {
 	case FENCE_CLAIMED:
 		return claimed(view);
 	case FENCE_PROVEN:
-		return FENCE_SEAL;
+		return view->may_recover ? FENCE_SEAL : FENCE_SETTLE;
 	case FENCE_SEALED:
-		return view->may_recover ? FENCE_RECOVER : FENCE_WAIT;
+		return view->may_recover ? FENCE_RECOVER : FENCE_SETTLE;
 	case FENCE_DONE:
 		return view->back && view->another_boot ? FENCE_FORGET : FENCE_WAIT;
 	case FENCE_STEP_COUNT:
@@ -76,9 +76,9 @@ usec_t fence_retry_pause(unsigned attempts) {
 /* ---- words ---- */
 
 static const char *const actions[FENCE_ACTION_COUNT] = {
-    [FENCE_WAIT] = "wait",     [FENCE_CLAIM] = "claim",     [FENCE_RESUME] = "resume",
-    [FENCE_CANCEL] = "cancel", [FENCE_AGENTS] = "agents",   [FENCE_PROVE] = "prove",
-    [FENCE_SEAL] = "seal",     [FENCE_RECOVER] = "recover", [FENCE_FORGET] = "forget",
+    [FENCE_WAIT] = "wait",     [FENCE_CLAIM] = "claim",   [FENCE_RESUME] = "resume", [FENCE_CANCEL] = "cancel",
+    [FENCE_AGENTS] = "agents", [FENCE_PROVE] = "prove",   [FENCE_SEAL] = "seal",     [FENCE_RECOVER] = "recover",
+    [FENCE_SETTLE] = "settle", [FENCE_FORGET] = "forget",
 };
 static const char *const steps[FENCE_STEP_COUNT] = {
     [FENCE_NONE] = "none",     [FENCE_CLAIMED] = "claimed", [FENCE_PROVEN] = "proven",

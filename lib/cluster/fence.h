@@ -86,6 +86,7 @@ enum fence_action {
 	FENCE_PROVE,   /* record the verdict */
 	FENCE_SEAL,    /* blocklist its clients and addresses, break their locks; record */
 	FENCE_RECOVER, /* its machines: each by compare-and-set; record */
+	FENCE_SETTLE,  /* nothing is to be recovered, its machines wait for it: record, so that it may come back */
 	FENCE_FORGET,  /* it is back and was seen clean: lift the blocklist, remove the record */
 	FENCE_ACTION_COUNT
 };

@@ -198,6 +198,11 @@ static void act(struct world *world, int node, int victim, enum fence_action act
 	case FENCE_RECOVER:
 		recover_next(world, node, victim, tree);
 		break;
+	case FENCE_SETTLE:
+		request = change(REQUEST_RECOVER, victim, record);
+		request.detail = NOBODY;
+		ask_change(world, node, KEEPALIVE, request);
+		break;
 	case FENCE_FORGET:
 		ask_change(world, node, KEEPALIVE, change(REQUEST_FORGET, victim, record));
 		break;

@@ -89,8 +89,10 @@ static void machines_are_recovered_after_the_storage_was_sealed_and_never_before
 		struct fence_view view = view_at(i);
 		enum fence_action action = fence_decide(&view);
 
-		assert_true(action != FENCE_SEAL || view.step == FENCE_PROVEN);
+		assert_true(action != FENCE_SEAL || (view.step == FENCE_PROVEN && view.may_recover));
 		assert_true(action != FENCE_RECOVER || (view.step == FENCE_SEALED && view.may_recover));
+		assert_true(action != FENCE_SETTLE ||
+			    ((view.step == FENCE_PROVEN || view.step == FENCE_SEALED) && !view.may_recover));
 		assert_true(action != FENCE_FORGET || (view.step == FENCE_DONE && view.another_boot));
 	}
 }
