@@ -28,22 +28,57 @@ void agents_answer_free(struct agents_answer *answer) {
 	*answer = (struct agents_answer){0};
 }
 
-int agents_new(const struct agents_known *known, struct agents **ret, char **ret_error) {
-	_cleanup_agents_ struct agents *agents = calloc(1, sizeof(*agents));
+static bool has(const char *text) {
+	return text && *text;
+}
+
+/* Without a word of its own the node's level is its BMC, as with the reference. */
+static int order(const struct agents_known *known, struct fence_agents *ret, char **ret_error) {
+	_cleanup_free_ char *error = NULL;
+	const char *expected = NULL;
 	int r;
 
-	if (!agents)
-		return -ENOMEM;
-	if (str_is_absent(known->ipmi_host))
-		return error_set(ret_error, -ENOENT, "node %s has no fencing agent: set system.fencing.ipmi there",
+	if (!has(known->agents))
+		return fence_agents_add(ret, FENCE_AGENT_BMC, &expected);
+	r = fence_agents_parse(known->agents, ret, &error);
+	if (r == -EBADMSG)
+		return error_set(ret_error, r,
+				 "the agents that node %s names in ZooKeeper are wrong: %s; "
+				 "correct system.fencing.agents there and restart its pvc-register",
+				 known->node, error ? error : strerror(-r));
+	return r;
+}
+
+static int add_level(struct agents *agents, const struct agents_known *known, const struct fence_agent *agent,
+		     char **ret_error) {
+	struct level *level = &agents->levels[agents->count];
+	bool bmc = str_equal(agent->name, FENCE_AGENT_BMC);
+	int r;
+
+	if (bmc && str_is_absent(known->ipmi_host))
+		return error_set(ret_error, -ENOENT,
+				 "node %s names no BMC: set system.fencing.ipmi or system.fencing.agents there",
 				 known->node);
-	agents->levels = calloc(1, sizeof(*agents->levels));
-	if (!agents->levels)
-		return -ENOMEM;
-	r = level_ipmi(known, &agents->levels[0]);
+	r = bmc ? level_ipmi(known, level) : level_stdin_agent(agent, level);
+	if (r >= 0)
+		agents->count++;
+	return r;
+}
+
+int agents_new(const struct agents_known *known, struct agents **ret, char **ret_error) {
+	_cleanup_agents_ struct agents *agents = calloc(1, sizeof(*agents));
+	_cleanup_fence_agents_ struct fence_agents named = {0};
+	int r = agents ? order(known, &named, ret_error) : -ENOMEM;
+
 	if (r < 0)
 		return r;
-	agents->count = 1;
+	agents->levels = calloc(named.count, sizeof(*agents->levels));
+	if (!agents->levels)
+		return -ENOMEM;
+	for (size_t i = 0; r >= 0 && i < named.count; i++)
+		r = add_level(agents, known, &named.items[i], ret_error);
+	if (r < 0)
+		return r;
 	*ret = move_ptr(agents);
 	return 0;
 }

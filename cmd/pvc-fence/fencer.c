@@ -104,6 +104,7 @@ static int watch(struct fencer *fencer) {
 int fencer_new(struct fencer **ret, struct loop *loop, const struct config *config) {
 	_cleanup_(fencer_freep) struct fencer *fencer = calloc(1, sizeof(*fencer));
 	const struct store_options options = {.servers = config->servers,
+					      .credentials = config->fence_credentials,
 					      .session_timeout_ms = TIMELINE_SESSION / USEC_PER_MSEC,
 					      .confirm = true,
 					      .on_state = on_state,

@@ -8,7 +8,7 @@ int fetch_paths(const char *node, struct strlist *ret) {
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r >= 0; i++)
 		r = strlist_take(ret, store_path(STORE_NODES, node, names[i], (char *)NULL));
 	if (r >= 0)
-		r = strlist_take(ret, store_path(STORE_PVC, "agents", node, (char *)NULL));
+		r = strlist_take(ret, store_path(STORE_PVC_AGENTS, node, (char *)NULL));
 	return r;
 }
 

@@ -15,6 +15,8 @@ void level_free(struct level *level) {
 	free(level->host);
 	free(level->user);
 	secret_free(level->environment);
+	free(level->program);
+	secret_free(level->input);
 	*level = (struct level){0};
 }
 

@@ -3,12 +3,15 @@
 #pragma once
 
 #include "agents.h"
+#include "cluster/fence_agents.h"
 
 struct level {
 	const struct level_kind *kind;
 	char *shown; /* "ipmitool at HOST" */
 	/* ipmitool: host, user, password */
 	char *host, *user, *environment; /* the last: "IPMITOOL_PASSWORD=..." */
+	/* an agent of fence-agents: name, and the lines that it reads besides the action */
+	char *program, *input;
 };
 struct level_call { /* bounds of one question */
 	usec_t deadline;
@@ -24,6 +27,9 @@ struct level_kind {
 /* ipmi.c */
 enum agents_power ipmi_parse_power(const char *text); /* ipmitool's answer; pure */
 int level_ipmi(const struct agents_known *known, struct level *ret);
+/* stdin_agent.c */
+enum agents_power stdin_agent_power(int status, const char *output); /* its answer to action=status; pure */
+int level_stdin_agent(const struct fence_agent *agent, struct level *ret);
 
 void level_free(struct level *level); /* frees what it holds, secrets are wiped */
 /* Runs a tool; a sentence in *ret_error when it could not be run or did not end. */

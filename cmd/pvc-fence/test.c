@@ -21,7 +21,10 @@ static int node_read(struct store *store, const char *name, usec_t deadline, str
 		r = strlist_take(&paths, store_path(STORE_NODES, name, "daemonstate", (char *)NULL));
 	for (size_t i = 0; i < ARRAY_SIZE(values) && r >= 0; i++)
 		r = store_get_wait(store, paths.items[i], deadline, &values[i]);
-	if (r < 0)
+	if (r == -EACCES)
+		error_set(ret_error, r,
+			  "the keys of node %s are for others: is system.fencing.credentials the same as there?", name);
+	else if (r < 0)
 		error_set(ret_error, r, "the keys of node %s cannot be read: %s", name, strerror(-r));
 	else if (!values[FETCH_KEYS].exists)
 		r = error_set(ret_error, -ENOENT, "there is no node %s", name);
@@ -62,12 +65,12 @@ int fence_test(const struct config *config, const char *name) {
 		log_error("'%s' is no node's name", name);
 		return EXIT_USAGE;
 	}
-	r = store_connect(config->servers, deadline, &store, &error);
+	r = store_connect_as(config->servers, config->fence_credentials, deadline, &store, &error);
 	if (r >= 0)
 		r = node_read(store, name, deadline, &node, &error);
 	if (r < 0) {
 		log_error("%s", error ? error : strerror(-r));
-		return r == -ENOENT || r == -EBADMSG ? EXIT_FAILED : EXIT_UNAVAILABLE;
+		return r == -ENOENT || r == -EBADMSG || r == -EACCES ? EXIT_FAILED : EXIT_UNAVAILABLE;
 	}
 	code = ask_all(name, &node);
 	agents_free(node.agents);

@@ -106,7 +106,7 @@ static int run_start_with(struct plan *plan, const struct options *options) {
 	int r;
 
 	log_info("connecting to ZooKeeper at %s", config->servers);
-	r = store_connect(config->servers, deadline, &store, &error);
+	r = store_connect_as(config->servers, config->fence_credentials, deadline, &store, &error);
 	if (r < 0) {
 		log_error("%s", error ? error : strerror(-r));
 		return r == -ENOMEM ? EXIT_SYSTEM : EXIT_TEMPORARY;
@@ -117,6 +117,13 @@ static int run_start_with(struct plan *plan, const struct options *options) {
 		if (r == -EBUSY && admission_wait(store, config, deadline) == -EBUSY)
 			return EXIT_TEMPORARY;
 	} while ((is_transient(r) || r == -EBUSY) && deadline_left(deadline) > 0);
+	if (r == -EACCES) {
+		log_error(
+		    "the fencing keys of this node are not readable: set system.fencing.credentials as it was, or "
+		    "delete ipmihostname, ipmiusername, ipmipassword below %s/%s, and %s/%s",
+		    store_base(STORE_NODES), config->node, store_base(STORE_PVC_AGENTS), config->node);
+		return EXIT_CONFIG;
+	}
 	if (r == -EBADMSG) {
 		log_error(
 		    "%s/%s, the record of this node's fencing, is damaged: delete that key once you have made sure "

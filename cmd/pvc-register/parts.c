@@ -115,7 +115,50 @@ static int node_paths(const struct plan *plan, struct strlist *ret) {
 		if (r < 0)
 			return r;
 	}
-	return strlist_take(ret, admission_path(plan->config)); /* the last one */
+	/* the two last ones */
+	if (strlist_take(ret, store_path(STORE_PVC_AGENTS, plan->config->node, (char *)NULL)) < 0)
+		return -ENOMEM;
+	return strlist_take(ret, admission_path(plan->config));
+}
+
+static bool is_secret(enum source source) {
+	return source == IPMI_HOST || source == IPMI_USER || source == IPMI_PASSWORD;
+}
+
+static bool has_private_keys(const struct plan *plan) {
+	return plan->config->fence_credentials && *plan->config->fence_credentials && !plan->dry;
+}
+
+/* Puts a key that holds how to switch this node off. With credentials it is for those who have them: an ACL cannot be
+ * seen in what was read, so the key is made anew each time. */
+static int put_secret(struct plan *plan, struct store_txn *txn, const char *path, const struct store_value *seen,
+		      const char *value, bool hidden) {
+	struct store_txn *unused = NULL;
+	int r;
+
+	if (!has_private_keys(plan))
+		return plan_put(plan, txn, path, seen, value, hidden);
+	unused = store_txn_new(); /* the line that it gives is wanted, its write is not */
+	r = plan_put(plan, unused, path, seen, value, hidden);
+	store_txn_free(unused);
+	if (r >= 0 && seen->exists)
+		r = store_txn_delete(txn, path, seen->stat.version);
+	return r < 0 ? r : store_txn_create_private(txn, path, value);
+}
+
+/* Nothing is published for a node that has its BMC alone, as with the reference; what was, is taken back. */
+static int put_agents(struct plan *plan, struct store_txn *txn, const char *path, const struct store_value *seen) {
+	const struct fence_agents *agents = &plan->config->fence_agents;
+	_cleanup_free_ char *text = agents->count > 0 ? fence_agents_format(agents) : strdup("");
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	if (agents->count == 0 && !seen->exists)
+		return 0;
+	r = put_secret(plan, txn, path, seen, text, true);
+	explicit_bzero(text, strlen(text));
+	return r;
 }
 
 static int decide_node(const struct store_value *values, size_t count, struct store_txn *txn, void *userdata) {
@@ -126,17 +169,20 @@ static int decide_node(const struct store_value *values, size_t count, struct st
 	strlist_free(&plan->lines);
 	if (r >= 0)
 		r = admission_decide(&values[count - 1], paths.items[count - 1], txn, plan);
+	if (r >= 0)
+		r = put_agents(plan, txn, paths.items[count - 2], &values[count - 2]);
 	for (size_t key = 0; r >= 0 && key < ARRAY_SIZE(node_keys); key++) {
 		bool exists = values[key].exists;
 
 		if (exists && (!node_keys[key].refreshed || (plan->lasting && node_keys[key].running)))
 			continue;
-		r = plan_put(plan, txn, paths.items[key], &values[key], value_of(plan, key, values[0].exists),
-			     node_keys[key].source == IPMI_PASSWORD);
+		r = (is_secret(node_keys[key].source) ? put_secret : plan_put)(
+		    plan, txn, paths.items[key], &values[key], value_of(plan, key, values[0].exists),
+		    node_keys[key].source == IPMI_PASSWORD);
 	}
 	if (r < 0)
 		return r;
-	return plan->lines.count > 0 ? 0 : 1;
+	return plan->lines.count > 0 || has_private_keys(plan) ? 0 : 1;
 }
 
 const struct part part_node = {"the keys of this node", node_paths, decide_node};

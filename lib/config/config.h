@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/base.h"
+#include "cluster/fence_agents.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/pvc/pvcd.yaml"
 
@@ -67,6 +68,8 @@ struct config {
 	enum config_fence_action successful_fence, failed_fence;
 	char *ipmi_host, *ipmi_user, *ipmi_pass; /* host: "<short>-lom.<domain>" when empty */
 	char *watchdog; /* device file; our own optional key, default /dev/watchdog; NULL: none is to be used */
+	struct fence_agents fence_agents; /* our own optional key; empty: the BMC alone */
+	char *fence_credentials;          /* our own optional key: "USER:PASSWORD" for ZooKeeper, or NULL */
 	enum config_selector target_selector;
 	uint64_t drain_parallel; /* VMs; our own optional key, default 4 */
 	uint64_t drain_timeout;  /* seconds, for one VM; our own optional key, default 1800 */

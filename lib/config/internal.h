@@ -75,6 +75,7 @@ enum value_kind {
 	VALUE_SELECTOR,
 	VALUE_SSLMODE,
 	VALUE_RANGES, /* list of addresses and networks */
+	VALUE_AGENTS, /* list of fencing agents with their options */
 	VALUE_COUNT
 };
 struct key {
@@ -101,6 +102,9 @@ struct value_context {
 };
 /* Reads the entry into the key's target; what is wrong becomes a problem. -ENOMEM only. */
 int value_read(const struct value_context *context, const struct key *key, const struct entry *entry);
+
+/* agents.c: one of value_read()'s readers */
+int read_agents(const struct value_context *context, const struct key *key, const struct entry *entry, void *target);
 
 /* ---- rules.c ---- */
 

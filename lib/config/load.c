@@ -54,6 +54,8 @@ void config_free(struct config *config) {
 	free(config->ipmi_user);
 	secret_free(config->ipmi_pass);
 	free(config->watchdog);
+	fence_agents_free(&config->fence_agents);
+	secret_free(config->fence_credentials);
 	free(config->dynamic_directory);
 	free(config->log_directory);
 	free(config->console_log_directory);

@@ -157,6 +157,13 @@ static void check_shared_devices(const struct value_context *context) {
 				    (unsigned long long)others[i].network->mtu);
 }
 
+static void check_credentials(const struct value_context *context) {
+	const char *credentials = context->config->fence_credentials;
+
+	if (credentials && *credentials && (*credentials == ':' || !strchr(credentials, ':')))
+		rule_broken(context, "system.fencing.credentials", "expected USER:PASSWORD, found something else");
+}
+
 int rules_apply(const struct value_context *context) {
 	struct config *config = context->config;
 
@@ -165,5 +172,6 @@ int rules_apply(const struct value_context *context) {
 	check_network(context, "storage", &config->storage);
 	check_shared_devices(context);
 	check_intervals(context);
+	check_credentials(context);
 	return context->problems->failed ? -ENOMEM : 0;
 }

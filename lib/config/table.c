@@ -67,6 +67,8 @@ const struct key config_table[] = {
 	KEY("system.fencing.ipmi.user", VALUE_USER, "", NULL, NULL, ipmi_user, "BMC user that may switch this host off and on"),
 	KEY("system.fencing.ipmi.pass", VALUE_SECRET, "", NULL, NULL, ipmi_pass, "password of that user"),
 	KEY("system.fencing.watchdog", VALUE_DEVICE_FILE, "", "/dev/watchdog", NULL, watchdog, "hardware watchdog that resets this host after suicide_intervals; none: a forced reboot does it"),
+	KEY("system.fencing.agents", VALUE_AGENTS, "", "ipmitool", NULL, fence_agents, "what can switch this host off, asked in this order"),
+	KEY("system.fencing.credentials", VALUE_SECRET, "", "none", NULL, fence_credentials, "USER:PASSWORD with which the keys in ZooKeeper that hold agents and their passwords can be read; the same on all nodes"),
 	KEY("system.migration.target_selector", VALUE_SELECTOR, "", NULL, NULL, target_selector, "how a node is chosen for a machine that names no way of its own"),
 	NUMBER("system.migration.drain_parallel", "machines", "4", NULL, 1, 64, drain_parallel, "machines that are on their way at the same time while this node is drained or made ready"),
 	NUMBER("system.migration.drain_timeout", "seconds", "1800", NULL, 1, SECONDS_PER_DAY, drain_timeout, "time that one of them may be on its way before the drain goes on without it"),
@@ -133,6 +135,7 @@ const char *value_kind_name(enum value_kind kind) {
 	    [VALUE_SELECTOR] = "mem, load, vcpus or vms",
 	    [VALUE_SSLMODE] = "sslmode",
 	    [VALUE_RANGES] = "list of addresses and networks",
+	    [VALUE_AGENTS] = "list of agents",
 	};
 
 	return names[kind];

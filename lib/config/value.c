@@ -392,6 +392,7 @@ int value_read(const struct value_context *context, const struct key *key, const
 	    [VALUE_SELECTOR] = read_selector,
 	    [VALUE_SSLMODE] = read_sslmode,
 	    [VALUE_RANGES] = read_ranges,
+	    [VALUE_AGENTS] = read_agents,
 	};
 
 	return readers[key->kind](context, key, entry, (char *)context->config + key->offset);

@@ -65,6 +65,7 @@ struct store {
 	sd_event *private_event; /* the handle's own loop (wait.c) */
 	struct store_options options;
 	char *servers;
+	char *credentials; /* or NULL */
 	unsigned server_count;
 	char *addresses;         /* the servers' as numbers; NULL while no name resolved */
 	struct workers *workers; /* for looking names up; NULL when there are none */

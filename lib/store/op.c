@@ -100,6 +100,9 @@ static int errno_of(int rc) {
 	case ZSESSIONEXPIRED:
 	case ZCLOSING:
 		return -ECONNRESET;
+	case ZNOAUTH:
+	case ZINVALIDACL:
+		return -EACCES;
 	case ZBADARGUMENTS:
 		return -EINVAL;
 	default:

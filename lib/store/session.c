@@ -107,6 +107,10 @@ static int handle_open(struct store *store) {
 				   store, ZOO_NO_LOG_CLIENTENV);
 	if (!store->zh)
 		return errno > 0 ? -errno : -EIO;
+	/* kept by the handle, which sends it with each connection */
+	if (store->credentials)
+		(void)zoo_add_auth(store->zh, "digest", store->credentials, (int)strlen(store->credentials), NULL,
+				   NULL);
 	/* by default it looks at the list again before every wait */
 	(void)zoo_set_servers_resolution_delay(store->zh, -1);
 	store->attempts = 0;
@@ -324,6 +328,11 @@ static int store_init(struct store *store, const struct store_options *options) 
 	store->options = *options;
 	if (store->options.session_timeout_ms == 0)
 		store->options.session_timeout_ms = STORE_SESSION_TIMEOUT_MS;
+	if (options->credentials && *options->credentials) {
+		store->credentials = strdup(options->credentials);
+		if (!store->credentials)
+			return -ENOMEM;
+	}
 	store->servers = strdup(options->servers);
 	if (!store->servers)
 		return -ENOMEM;
@@ -374,6 +383,9 @@ void store_unref(struct store *store) {
 		return;
 	sd_event_unref(store->private_event);
 	sd_event_unref(store->event);
+	if (store->credentials)
+		explicit_bzero(store->credentials, strlen(store->credentials));
+	free(store->credentials);
 	free(store->servers);
 	free(store->addresses);
 	free(store);

@@ -6,12 +6,13 @@
  * Results are 0 or -errno:
  *   -ENOENT no such key · -EEXIST key exists · -ESTALE version differs (lost race) · -ENOTEMPTY key has children
  *   -ENOTCONN connection lost: outcome unknown · -ECONNRESET session expired: outcome unknown, ephemerals are gone
- *   -ETIMEDOUT deadline passed · -EFBIG value over STORE_VALUE_MAX · -EIO anything else the server says
- * A completion is called exactly once, from the loop, never from inside the call that asked for it (of calls that
- * returned 0; the others never complete). It may call anything, store_close() included. Operations asked for while
- * there is no connection wait in order for one. Writes fail with -ECONNRESET if the session expires first, and with
- * -ENOTCONN when they were sent and the connection broke before the answer. Reads change nothing, so they are asked
- * again by themselves, over connections and sessions; they fail only after several connections broke at them.
+ *   -EACCES the key is for others (its ACL) · -ETIMEDOUT deadline passed · -EFBIG value over STORE_VALUE_MAX · -EIO
+ * anything else the server says A completion is called exactly once, from the loop, never from inside the call that
+ * asked for it (of calls that returned 0; the others never complete). It may call anything, store_close() included.
+ * Operations asked for while there is no connection wait in order for one. Writes fail with -ECONNRESET if the session
+ * expires first, and with -ENOTCONN when they were sent and the connection broke before the answer. Reads change
+ * nothing, so they are asked again by themselves, over connections and sessions; they fail only after several
+ * connections broke at them.
  *
  * Clock: store_last_confirmed() is this process's own CLOCK_MONOTONIC time of *sending* the newest request that went
  * through the leader (writes, syncs, and with `confirm` a sync of the store's own six times a session time-out) and was
@@ -42,6 +43,7 @@ struct store_options {
 	const char *servers;         /* "host:port,host:port" */
 	unsigned session_timeout_ms; /* 0: STORE_SESSION_TIMEOUT_MS */
 	bool confirm; /* keep store_last_confirmed() fresh, at the cost of a sync now and then: for holders of leases */
+	const char *credentials; /* "USER:PASSWORD" of ZooKeeper's digest scheme, for private keys; or NULL, or "" */
 	void (*on_state)(struct store *store, enum store_state state, void *userdata); /* may be NULL */
 	void *userdata;
 };
@@ -166,6 +168,8 @@ static inline void store_txn_freep(struct store_txn **txn) {
 #define STORE_ANY_VERSION (-1)
 int store_txn_create(struct store_txn *txn, const char *path,
 		     const char *data); /* persistent, open ACL as the reference */
+/* For sessions with the same credentials alone; without any it fails with -EACCES. */
+int store_txn_create_private(struct store_txn *txn, const char *path, const char *data);
 int store_txn_create_ephemeral(struct store_txn *txn, const char *path, const char *data);
 int store_txn_set(struct store_txn *txn, const char *path, const char *data, int32_t version);
 int store_txn_delete(struct store_txn *txn, const char *path, int32_t version);
@@ -208,6 +212,9 @@ bool store_lock_is_held(const struct store_lock *lock); /* false once its sessio
 /* Connects. On failure *ret_error names servers, what was reached and what to do. -ETIMEDOUT. The handle brings its own
  * private loop. */
 int store_connect(const char *servers, usec_t deadline, struct store **ret, char **ret_error);
+/* The same with credentials, see store_options. */
+int store_connect_as(const char *servers, const char *credentials, usec_t deadline, struct store **ret,
+		     char **ret_error);
 void store_value_free(struct store_value *value); /* for values from store_get_wait only */
 int store_get_wait(struct store *store, const char *path, usec_t deadline,
 		   struct store_value *ret); /* missing: 0 with exists=false */

@@ -215,7 +215,12 @@ int store_lock_wait(struct store *store, const char *path, enum store_lock_kind 
 /* ---- connecting ------------------------------------------------------------------------------------------------ */
 
 int store_connect(const char *servers, usec_t deadline, struct store **ret, char **ret_error) {
-	struct store_options options = {.servers = servers, .confirm = true};
+	return store_connect_as(servers, NULL, deadline, ret, ret_error);
+}
+
+int store_connect_as(const char *servers, const char *credentials, usec_t deadline, struct store **ret,
+		     char **ret_error) {
+	struct store_options options = {.servers = servers, .credentials = credentials, .confirm = true};
 	struct store *store = NULL;
 	sd_event *event = NULL;
 	int r = sd_event_new(&event);

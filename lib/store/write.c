@@ -65,7 +65,8 @@ static int txn_grow(struct store_txn *txn) {
 }
 
 /* `data` is NULL for operations that have none. Gives the copies to the new operation. */
-static int txn_add(struct store_txn *txn, int type, const char *path, const char *data, int flags, int32_t version) {
+static int txn_add_acl(struct store_txn *txn, int type, const char *path, const char *data,
+		       const struct ACL_vector *acl, int flags, int32_t version) {
 	_cleanup_free_ char *path_copy = NULL, *data_copy = NULL;
 	size_t length = data ? strlen(data) : 0;
 	zoo_op_t *op;
@@ -91,8 +92,7 @@ static int txn_add(struct store_txn *txn, int type, const char *path, const char
 	op = &txn->ops[txn->count++];
 	switch (type) {
 	case ZOO_CREATE_OP:
-		zoo_create_op_init(op, move_ptr(path_copy), move_ptr(data_copy), (int)length, &ZOO_OPEN_ACL_UNSAFE,
-				   flags, NULL, 0);
+		zoo_create_op_init(op, move_ptr(path_copy), move_ptr(data_copy), (int)length, acl, flags, NULL, 0);
 		break;
 	case ZOO_SETDATA_OP:
 		zoo_set_op_init(op, move_ptr(path_copy), move_ptr(data_copy), (int)length, version, NULL);
@@ -105,6 +105,14 @@ static int txn_add(struct store_txn *txn, int type, const char *path, const char
 		break;
 	}
 	return 0;
+}
+
+static int txn_add(struct store_txn *txn, int type, const char *path, const char *data, int flags, int32_t version) {
+	return txn_add_acl(txn, type, path, data, &ZOO_OPEN_ACL_UNSAFE, flags, version);
+}
+
+int store_txn_create_private(struct store_txn *txn, const char *path, const char *data) {
+	return txn_add_acl(txn, ZOO_CREATE_OP, path, data, &ZOO_CREATOR_ALL_ACL, 0, 0);
 }
 
 int store_txn_create(struct store_txn *txn, const char *path, const char *data) {

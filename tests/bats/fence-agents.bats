@@ -61,7 +61,7 @@ answered() { # VERDICT POWER TEXT
 	[ "$status" -eq 1 ] && [[ $stderr == *"there is no node nobody"* ]]
 	zk set /nodes/off/ipmihostname ""
 	fence_test off
-	[ "$status" -eq 1 ] && [[ $stderr == *"node off has no fencing agent: set system.fencing.ipmi there"* ]]
+	[ "$status" -eq 1 ] && [[ $stderr == *"node off names no BMC: set system.fencing.ipmi or system.fencing.agents there"* ]]
 	zk set /nodes/off/ipmihostname "$BMC"
 }
 
@@ -138,4 +138,121 @@ answered() { # VERDICT POWER TEXT
 	grep -qF "IPMITOOL_PASSWORD=$BMC_PASSWORD" "/proc/$(at_work)/environ"
 	kill -USR1 $asker
 	wait $asker
+}
+
+# agents JSON: the levels of the node `victim`, as its pvc-register publishes them
+agents() { AGENTS=$1 BMC_PASSWORD=$BMC_PASSWORD run --separate-stderr "$BUILD/tests/drive_agents" "${@:2}" "${HOST-$BMC}" "$BMC_USER"; }
+real() { # one of Debian's agents, at the simulated BMC
+	printf '{"agents": [%s{"agent": "fence_ipmilan", "options": {"ip": "%s", "username": "%s", "password": "%s", "lanplus": "1", "cipher": "3", "power_wait": "0"}}]}' \
+		"${1:-}" "$BMC" "$BMC_USER" "${2:-$BMC_PASSWORD}"
+}
+# fake NAME BODY: an agent that speaks the protocol; BODY has what it read in $action and $seen
+fake() {
+	mkdir -p "$T/agents"
+	printf '%s\n' '#!/bin/bash' 'while IFS= read -r line; do seen+="$line|"; case $line in action=*) action=${line#action=} ;; esac; done' "$2" >"$T/agents/fence_$1"
+	chmod +x "$T/agents/fence_$1"
+}
+
+@test "a real fence agent switches off and tells it, by its standard input: no secret is an argument (D12)" {
+	agents "$(real)" status 60
+	answered unknown on "fence_ipmilan: power is on"
+	agents "$(real)" off 60
+	answered off off "fence_ipmilan: power is off"
+	[ "$(bmc_power one)" = 0 ]
+	agents "$(real)" on 60
+	answered unknown on "fence_ipmilan: power is on"
+	agents "$(real '' wrong-secret)" off 60
+	answered unknown unknown "fence_ipmilan: "
+	[[ $output$stderr != *secret* ]]
+	bmc_mode one lie
+	agents "$(real)" off 4
+	answered unknown unknown "fence_ipmilan: "
+}
+
+@test "levels are asked in order until one has read back that the node is off" {
+	agents "$(real '{"agent": "ipmitool"}, ')" off 60
+	answered off off "ipmitool at $BMC: power is off"
+	bmc_set_power one 1
+	HOST=127.255.255.254 agents "$(real '{"agent": "ipmitool"}, ')" off 12 # nobody is there
+	answered off off "fence_ipmilan: power is off"
+	bmc_mode one lie
+	bmc_set_power one 1
+	agents "$(real '{"agent": "ipmitool"}, ')" off 8
+	answered unknown unknown "ipmitool at $BMC: power is still on"
+	[[ ${lines[2]} == *"; fence_ipmilan: "* ]]
+}
+
+@test "an agent that fails, hangs, lies, says nothing or is not installed has fenced nobody, and is named" {
+	fake fails 'echo "no such plug" >&2; exit 1'
+	fake hangs 'read -r -t 600 <> <(:)'
+	fake lies '[ "$action" = off ] && exit 0; echo "Status: ON"'
+	fake mute 'exit 2'
+	fake right '[ "$seen" = "action=$action|ip=10.0.0.1|port=3|" ] || exit 1; [ "$action" = off ] || { echo "Status: OFF"; exit 2; }'
+	export PATH=$T/agents:$PATH
+	one() { agents "{\"agents\": [{\"agent\": \"fence_$1\", \"options\": {\"ip\": \"10.0.0.1\", \"port\": \"3\"}}]}" off "$2"; }
+	one fails 20
+	answered unknown unknown "fence_fails: no such plug"
+	one hangs 1
+	answered unknown unknown "fence_hangs: no answer in time"
+	one lies 2
+	answered unknown unknown "fence_lies: power is still on, though it accepted the command"
+	one mute 2
+	answered unknown unknown "fence_mute: "
+	one absent 20
+	answered unknown unknown "fence_absent is not installed"
+	one right 20
+	answered off off "fence_right: power is off"
+}
+
+@test "agents that ZooKeeper names wrongly are not run, and said with the remedy" {
+	zk create /pvc/agents/victim '{"agents": [{"agent": "sh"}]}'
+	fence_test victim
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"the agents that node victim names in ZooKeeper are wrong: expected ipmitool, or a program of the package fence-agents"*"system.fencing.agents"* ]]
+	zk set /pvc/agents/victim "$(real '{"agent": "ipmitool"}, ')"
+	fence_test victim
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "victim: ipmitool at $BMC: power is on" ]
+	[ "${lines[1]}" = "victim: fence_ipmilan: power is on" ]
+	zk rm /pvc/agents/victim
+}
+
+# registered SED...: pvchv1's pvc-register with that configuration
+registered() {
+	write_config "$T/node.yaml" "s|host: pvchv1-lom|host: $BMC|" "s|pass: ipmi-secret|pass: $BMC_PASSWORD|" "$@"
+	as_node pvchv1 pvc-register --config "$T/node.yaml" start
+}
+
+@test "a node publishes its agents for the others, and takes them back" {
+	registered "s|^      ipmi:|      agents: [{agent: ipmitool}, {agent: fence_ipmilan, options: {ip: $BMC, username: $BMC_USER, password: $BMC_PASSWORD, lanplus: 1, cipher: 3}}]\n&|"
+	run -0 pvc-fence --config "$T/pvcd.yaml" --test pvchv1
+	[ "${lines[0]}" = "pvchv1: ipmitool at $BMC: power is on" ]
+	[ "${lines[1]}" = "pvchv1: fence_ipmilan: power is on" ]
+	run -0 as_node pvchv1 pvc-register --config "$T/node.yaml" --check
+	run ! grep -rF -- "$BMC_PASSWORD" "$T/log"
+	registered
+	run -0 pvc-fence --config "$T/pvcd.yaml" --test pvchv1
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "with credentials the keys are for those who have them (D12: the reference's are for everybody); without, a clear error" {
+	private="s|^      ipmi:|      credentials: pvc:zk-secret\n&|"
+	registered "$private"
+	for key in ipmihostname ipmiusername ipmipassword; do
+		run zk get "/nodes/pvchv1/$key"
+		[ "$status" -ne 0 ]
+		[[ $output == *NoAuth* ]] && [[ $output != *"$BMC_PASSWORD"* ]]
+	done
+	run -0 pvc-fence --config "$T/node.yaml" --test pvchv1
+	[ "$output" = "pvchv1: ipmitool at $BMC: power is on" ]
+	run pvc-fence --config "$T/pvcd.yaml" --test pvchv1
+	[ "$status" -eq 1 ] && [[ $output == *"the keys of node pvchv1 are for others: is system.fencing.credentials the same as there?"* ]]
+	registered "$private" # once more
+	run -0 as_node pvchv1 pvc-register --config "$T/node.yaml" --check
+	cp "$T/node.yaml" "$T/private.yaml"
+	run registered
+	[ "$status" -eq 78 ] && [[ $output == *"are not readable: set system.fencing.credentials as it was, or delete"* ]]
+	for key in ipmihostname ipmiusername ipmipassword; do zk rm "/nodes/pvchv1/$key"; done
+	registered
+	run -0 pvc-fence --config "$T/pvcd.yaml" --test pvchv1
 }

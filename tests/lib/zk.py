@@ -5,7 +5,7 @@ import os
 import sys
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import NoNodeError, NotEmptyError
 
 logging.disable(logging.CRITICAL)
 server, verb, path = sys.argv[1:4]
@@ -29,7 +29,10 @@ try:
     elif verb == "create":
         client.create(path, value, makepath=True)
     elif verb == "rm":
-        client.delete(path, recursive=True)
+        try:
+            client.delete(path)
+        except NotEmptyError:
+            client.delete(path, recursive=True)
     elif verb == "ls":
         print("\n".join(sorted(client.get_children(path))))
     elif verb == "tree":
