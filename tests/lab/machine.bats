@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What only a machine with Debian's kernel can show, as the nodes' kernel has no VLANs, bonds and dummies: bridged networks. It is a hypervisor
+# What only a machine with Debian's kernel can show, as the nodes' kernel has no VLANs, bonds, dummies and watchdogs: bridged networks and self-fencing. It is a hypervisor
 # beside the node, with bond0 over two cables to the cluster's switch; the programs run by hand in it. See lib/machine.bash.
 
 load lab.bash
@@ -116,4 +116,42 @@ problem() { node pvcctl network info "$1" | grep -F -- "$2"; }
 	node pvcctl network remove 100 --yes >/dev/null
 	wait_until 120 no_link vxlan100
 	on_machine ip link show dev bond0 | grep -q 'master brcluster'
+}
+
+keepalive() { # in the machine: heartbeats every 5 s, and 3 of them: the watchdog's time is 10 s
+	in_machine 'pvc-keepalive >>/tmp/keepalive.log 2>&1 & echo $! >/tmp/keepalive.pid'
+}
+watchdog_is() { [ "$(on_machine cat /sys/class/watchdog/watchdog0/state)" = "$1" ]; }
+heart_is() { zk_in_node get /pvc/heart/pvchv9 | grep -q "\"armed\":$1"; }
+machine_is_off() { ! "$LAB" exec pvchv9 true 2>/dev/null; }
+ms() { echo "${EPOCHREALTIME/./}" | cut -c1-13; }
+
+@test "D24: a real watchdog: fed by heartbeats, stopped by an orderly stop, taken over after kill -9; a host that is cut off is reset" {
+	local cut down
+	on_machine modprobe softdog
+	in_machine "sed -i -e 's/keepalive_interval:.*/keepalive_interval: 5/' -e 's/fence_intervals:.*/fence_intervals: 6/' \
+		-e 's/suicide_intervals:.*/suicide_intervals: 3/' $YAML; ip link del uplink0 2>/dev/null || :"
+	keepalive
+	wait_until 120 watchdog_is active
+	[ "$(on_machine cat /sys/class/watchdog/watchdog0/timeout)" = 10 ]
+	wait_until 60 heart_is true
+	in_machine 'kill -TERM $(cat /tmp/keepalive.pid)'
+	wait_until 60 watchdog_is inactive
+	heart_is false
+	keepalive
+	wait_until 60 heart_is true
+	in_machine 'kill -KILL $(cat /tmp/keepalive.pid)'
+	watchdog_is active
+	keepalive
+	wait_until 60 in_machine '[ "$(grep -c "self-fencing is armed" /tmp/keepalive.log)" = 3 ]'
+	# over the time of the one that was killed
+	in_machine 'end=$((SECONDS + 11)); until [ $SECONDS -ge $end ]; do read -r -t 0.5 <> <(:) || :; done'
+	watchdog_is active
+	cut=$(ms)
+	on_machine ip link set bond0 down
+	wait_until 60 machine_is_off
+	down=$(($(ms) - cut))
+	echo "# cut off at 0, off after $down ms; allowed are 15000 after the last heartbeat" >&3
+	[ "$down" -gt 4000 ] && [ "$down" -lt 17000 ] # it is seen a little later
+	heart_is true # what it said last, which a fencer goes by
 }

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# A QEMU machine (TCG) with Debian's own kernel, for what nodes cannot do because they share this machine's kernel: VLANs, bonds, dummies.
+# A QEMU machine (TCG) with Debian's own kernel, for what nodes cannot do because they share this machine's kernel: VLANs, bonds, dummies, watchdogs.
 # Everything is in its memory: busybox, a few programs of the node image with their libraries, and our package's; no systemd. Its cables are
 # those of a node, and a second one to the cluster's switch: eth0, eth1, eth2, eth3.
 # shellcheck shell=bash
 
-MACHINE_PROGRAMS="bash ip bridge nft ping modprobe base64 pvcctl pvc-netsetup pvc-sysctl pvc-register pvc-firewall pvc-watch-networks"
-MACHINE_MODULES="virtio_pci virtio_net 8021q bonding dummy bridge vxlan veth"
+MACHINE_PROGRAMS="bash ip bridge nft ping modprobe base64 pvcctl pvc-netsetup pvc-sysctl pvc-register pvc-firewall pvc-watch-networks pvc-keepalive"
+MACHINE_MODULES="virtio_pci virtio_net 8021q bonding dummy bridge vxlan veth softdog"
 
 machines() { find "$LAB_RUN" -mindepth 2 -maxdepth 2 -name agent -printf '%h\n' 2>/dev/null | sed 's:.*/::'; }
 
