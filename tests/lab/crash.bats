@@ -6,6 +6,8 @@ load lab.bash
 
 setup_file() {
 	lab_begin
+	# self-fencing is on, with more time than any of these needs on a loaded machine
+	node sed -i -e 's/fence_intervals:.*/fence_intervals: 60/' -e 's/suicide_intervals:.*/suicide_intervals: 45/' /etc/pvc/pvcd.yaml
 	node_ready
 	vm_run v1
 	QEMU=$(vm_pid v1)
@@ -132,4 +134,29 @@ killed_comes_back() { # UNIT
 	all_is_well
 	node systemctl start pvc-watch-domains.service
 	all_is_well
+}
+
+@test "D24: a node that is cut off from ZooKeeper ends its VMs and resets itself in time; it comes back, and so does the VM" {
+	local boot cut down
+	# in hundredths of a second since this machine booted: the node's kernel is this one
+	began() { node sed 's/.*) //' /proc/1/stat | cut -d' ' -f20; }
+	boot_id() { node cat /proc/sys/kernel/random/boot_id; }
+	rebooted() { local now; now=$(boot_id) && [ "$now" != "$boot" ]; }
+	boot=$(boot_id)
+	# heartbeats every 2 s: the reset comes 4 s after the last one that was confirmed was sent
+	node sed -i 's/suicide_intervals:.*/suicide_intervals: 3/' /etc/pvc/pvcd.yaml
+	node systemctl restart pvc-keepalive.service
+	armed() { journal_of pvc-keepalive.service | grep -q 'a forced reboot 4 s after'; }
+	wait_until 60 armed
+	all_is_well
+	cut=$(cut -d' ' -f1 /proc/uptime)
+	node systemctl kill -s STOP zookeeper.service
+	wait_until 60 rebooted
+	down=$((($(began) - ${cut/./}) * 10))
+	echo "# cut off at 0, boots again at $down ms; the reset is due 4000 after the last heartbeat" >&3
+	[ "$down" -gt 1000 ] && [ "$down" -lt 8000 ]
+	node grep -aq 'terminating on signal 15 from pid .*pvc-keepalive' /var/log/libvirt/qemu/v1.log
+	"$LAB" wait $NODE
+	node_ready
+	wait_until 180 vm_counts_beyond v1 0
 }
