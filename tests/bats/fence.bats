@@ -133,16 +133,6 @@ three() {
 	for n in 1 2 3; do fence pvchv$n; done
 }
 alone() { for n in 2 3; do zk set /nodes/pvchv$n/daemonstate stop; done; } # nobody waits for the others
-one() { for n in 2 3; do zk set /nodes/pvchv$n/daemonstate stop; done; } # nobody waits for the others
-three() {
-	for n in 1 2 3; do host pvchv$n; done
-	host $V boot1 "${VICTIM_OPTIONS[@]}"
-	VICTIM=$PID
-	wait_until 60 states run run run run
-	fence pvchv1 "$@"
-	fence pvchv2 "$@" && F2=$PID
-	fence pvchv3 "$@" && F3=$PID
-}
 one() {
 	alone
 	host pvchv1
