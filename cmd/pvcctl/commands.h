@@ -25,6 +25,7 @@ enum command_option {
 	OPT_WEIGHT = 1 << 17,
 	OPT_COPIES = 1 << 18,
 	OPT_DATA = 1 << 19,
+	OPT_FENCE = 1 << 20,
 };
 #define OPTIONS_MAX 48
 

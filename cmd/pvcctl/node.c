@@ -83,7 +83,8 @@ static json_t *node_json(const struct nodes *n, size_t i) {
 	if (static_data_read(node_value(n, i, NODE_STATIC), &s) >= 0 &&
 	    strlist_split(&running, node_value(n, i, NODE_RUNNING)->data, " ") >= 0)
 		json = json_pack(
-		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o, "
+		    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, "
+		    "s:o, "
 		    "s:o}}",
 		    "name", json_text(n->names.items[i]), "mode", json_text(node_value(n, i, NODE_MODE)->data),
 		    "daemon_state", json_text(node_value(n, i, NODE_DAEMON)->data), "coordinator_state",
@@ -92,8 +93,9 @@ static json_t *node_json(const struct nodes *n, size_t i) {
 		    json_text(s.os), "arch", json_text(s.arch), "load", load_json(node_value(n, i, NODE_LOAD)),
 		    "domains_count", json_number(fetched_number(node_value(n, i, NODE_VMS))), "running_domains",
 		    json_list(&running), "keepalive", json_number(fetched_number(node_value(n, i, NODE_KEEPALIVE))),
-		    "drain", drain_json(node_value(n, i, NODE_DRAIN)), "vcpu", "total", json_number(s.cpus),
-		    "allocated", json_number(fetched_number(node_value(n, i, NODE_VCPUALLOC))), "memory", "total",
+		    "drain", drain_json(node_value(n, i, NODE_DRAIN)), "fencing",
+		    fence_json(node_value(n, i, NODE_FENCE)), "vcpu", "total", json_number(s.cpus), "allocated",
+		    json_number(fetched_number(node_value(n, i, NODE_VCPUALLOC))), "memory", "total",
 		    json_number(fetched_number(node_value(n, i, NODE_MEMTOTAL))), "used",
 		    json_number(fetched_number(node_value(n, i, NODE_MEMUSED))), "free",
 		    json_number(fetched_number(node_value(n, i, NODE_MEMFREE))), "allocated",
@@ -104,12 +106,14 @@ static json_t *node_json(const struct nodes *n, size_t i) {
 
 static void add_row(struct table *t, const struct nodes *n, size_t i) {
 	static const enum node_key numbers[] = {NODE_MEMTOTAL, NODE_MEMUSED, NODE_MEMFREE, NODE_MEMALLOC};
+	_cleanup_free_ char *daemon =
+	    fence_daemon_text(node_value(n, i, NODE_DAEMON)->data, node_value(n, i, NODE_FENCE));
 	struct static_data s;
 
-	if (static_data_read(node_value(n, i, NODE_STATIC), &s) < 0)
+	if (static_data_read(node_value(n, i, NODE_STATIC), &s) < 0 || !daemon)
 		t->failed = true;
 	table_add(t, n->names.items[i]);
-	table_add(t, node_value(n, i, NODE_DAEMON)->data);
+	table_add(t, daemon);
 	table_add(t, node_value(n, i, NODE_ROUTER)->data);
 	table_add(t, node_value(n, i, NODE_DOMAIN)->data);
 	table_add_number(t, fetched_number(node_value(n, i, NODE_VMS)));
@@ -146,12 +150,15 @@ int node_list(struct ctl *ctl) {
 static void print_node(const struct nodes *n) {
 	_cleanup_free_ char *keepalive = keepalive_text(node_value(n, 0, NODE_KEEPALIVE));
 	_cleanup_free_ char *drain = drain_text(node_value(n, 0, NODE_DRAIN));
+	_cleanup_free_ char *fence = fence_text(node_value(n, 0, NODE_FENCE));
 	struct static_data s;
 
 	(void)static_data_read(node_value(n, 0, NODE_STATIC), &s); /* without memory the fields show "-" */
 	print_field("Name:", n->names.items[0]);
 	print_field("Mode:", node_value(n, 0, NODE_MODE)->data);
 	print_field("Daemon:", node_value(n, 0, NODE_DAEMON)->data);
+	if (fence)
+		print_field("Fencing:", fence);
 	print_field("Coordinator:", node_value(n, 0, NODE_ROUTER)->data);
 	print_field("Domain:", node_value(n, 0, NODE_DOMAIN)->data);
 	print_field("Last drain:", drain);

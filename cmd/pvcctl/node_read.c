@@ -43,7 +43,9 @@ int nodes_read(struct ctl *ctl, const char *only, struct nodes *ret) {
 	r = only ? strlist_add(&nodes.names, only) : fetch_children(ctl, store_base(STORE_NODES), &nodes.names);
 	for (size_t i = 0; r >= 0 && i < nodes.names.count; i++)
 		for (int k = 0; r >= 0 && k < NODE_KEY_COUNT; k++)
-			r = strlist_take(&paths, store_path(STORE_NODES, nodes.names.items[i], keys[k], NULL));
+			r = strlist_take(&paths, k == NODE_FENCE
+						     ? store_path(STORE_PVC_FENCE, nodes.names.items[i], NULL)
+						     : store_path(STORE_NODES, nodes.names.items[i], keys[k], NULL));
 	if (r >= 0)
 		r = fetch_many(ctl, &paths, &nodes.keys);
 	if (r >= 0 && only && !node_value(&nodes, 0, NODE_SELF)->exists)

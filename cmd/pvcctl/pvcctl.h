@@ -25,7 +25,7 @@
 
 struct options {
 	const char *config, *zookeeper, *format, *node, *limit, *selector, *profile, *state;
-	bool debug, autostart, wait, yes, follow, live_only, force;
+	bool debug, autostart, wait, yes, follow, live_only, force, test;
 	uint64_t timeout; /* seconds */
 	uint64_t lines;
 	struct net_options net;
@@ -64,12 +64,13 @@ int node_ready(struct ctl *ctl); /* node_duty.c */
 int node_flush(struct ctl *ctl);
 int node_primary(struct ctl *ctl); /* node_primary.c */
 int node_secondary(struct ctl *ctl);
-int vm_define(struct ctl *ctl); /* vm_define.c */
-int vm_list(struct ctl *ctl);   /* vm_list.c */
-int vm_info(struct ctl *ctl);   /* vm_info.c */
-int vm_dump(struct ctl *ctl);   /* vm_log.c */
-int vm_log(struct ctl *ctl);    /* vm_log.c */
-int vm_start(struct ctl *ctl);  /* vm_state.c */
+int node_fence(struct ctl *ctl); /* node_fence.c */
+int vm_define(struct ctl *ctl);  /* vm_define.c */
+int vm_list(struct ctl *ctl);    /* vm_list.c */
+int vm_info(struct ctl *ctl);    /* vm_info.c */
+int vm_dump(struct ctl *ctl);    /* vm_log.c */
+int vm_log(struct ctl *ctl);     /* vm_log.c */
+int vm_start(struct ctl *ctl);   /* vm_state.c */
 int vm_stop(struct ctl *ctl);
 int vm_shutdown(struct ctl *ctl);
 int vm_restart(struct ctl *ctl);
@@ -212,6 +213,7 @@ enum node_key {
 	NODE_RUNNING,
 	NODE_KEEPALIVE,
 	NODE_DRAIN, /* our own key: how far a drain is, or how it ended (cluster.h) */
+	NODE_FENCE, /* our own key, /pvc/fence/NODE: how far its fencing is */
 	NODE_KEY_COUNT
 };
 struct nodes {
@@ -226,6 +228,11 @@ const struct fetched *node_value(const struct nodes *nodes, size_t index, enum n
 struct select_node *node_candidates(const struct nodes *nodes);
 /* Is the VM among the running ones that the node reports? */
 bool node_reports_vm(const char *runningdomains, const char *uuid);
+
+/* What NODE_FENCE says (node_fence.c): null, an object; NULL (nothing), a sentence; the daemon's state with it. */
+json_t *fence_json(const struct fetched *value);
+char *fence_text(const struct fetched *value);
+char *fence_daemon_text(const char *daemonstate, const struct fetched *value);
 
 /* ---- VMs that a drain would shut down (node_unmovable.c) ---- */
 

@@ -111,10 +111,13 @@ static int read_nodes(struct ctl *ctl, struct status *s) {
 		const char *domain = node_value(&nodes, i, NODE_DOMAIN)->data;
 		_cleanup_free_ char *both = str_printf("%s,%s", *daemon ? daemon : "-", *domain ? domain : "-");
 		_cleanup_free_ char *shown = str_printable(both ? both : "", 40);
+		_cleanup_free_ char *fence = fence_text(node_value(&nodes, i, NODE_FENCE));
 
 		r = count_word(&s->nodes, both);
 		if (r >= 0 && (daemon_state_parse(daemon) != DAEMON_RUN || domain_state_parse(domain) != DOMAINS_READY))
 			r = strlist_addf(&s->problems, "node %s is %s", nodes.names.items[i], shown);
+		if (r >= 0 && fence)
+			r = strlist_addf(&s->problems, "fencing of node %s: %s", nodes.names.items[i], fence);
 	}
 	return r;
 }

@@ -211,6 +211,10 @@ bmc_was_told() { [ "$(bmc_calls v | paste -sd'|')" = "$(printf '%s|' "$@" | sed 
 	[ ! -s "$T/seals" ]
 	said "no agent could switch it off, so nothing of it is started elsewhere yet"
 	said "pvcctl node fence --confirmed-off $V"
+	[[ "$(pvcctl -z "$ZK" node info $V)" == *"Fencing:"*"claimed, verdict unknown, by pvchv"*"agents asked "*"no agent could switch it off"* ]]
+	[[ "$(pvcctl -z "$ZK" node list)" == *"dead, claimed"* ]]
+	[[ "$(pvcctl -z "$ZK" status)" == *"fencing of node $V: claimed"* ]]
+	[ "$(pvcctl -z "$ZK" node info $V --format json | jq -r .fencing.step)" = claimed ]
 	bmc_mode v works
 	wait_until 90 is_step "done"
 	[ "$(zk get /domains/00000000-0000-4000-8000-000000000001/node)" = pvchv3 ]
@@ -267,18 +271,34 @@ bmc_was_told() { [ "$(bmc_calls v | paste -sd'|')" = "$(printf '%s|' "$@" | sed 
 	done
 }
 
-@test "D5: a node that hangs on its way up or down is fenced, one that stopped on purpose is not" {
+@test "D5: a node that hangs on its way up or down is fenced; one that stopped on purpose when an operator says that it is off" {
 	one
+	py <<<'vm(1)'
 	cut "$VICTIM"
 	host $V boot1 state=any
 	VICTIM=$PID
 	zk set /nodes/$V/daemonstate stop
+	wait_until 60 zk exists /pvc/alive/$V
+	run pvcctl -z "$ZK" node fence --confirmed-off $V
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"its pvc-keepalive has a session"* ]]
 	cut "$VICTIM"
 	wait_until 60 said "is not fenced: it stopped on purpose"
 	no_record
-	zk set /nodes/$V/daemonstate shutdown
+	run pvcctl -z "$ZK" node fence $V
+	[ "$status" -eq 64 ]
+	run pvcctl -z "$ZK" node fence --confirmed-off nobody
+	[ "$status" -eq 1 ]
+	pvcctl -z "$ZK" node fence --confirmed-off $V
 	wait_until 90 is_step "done"
+	[ -z "$(bmc_calls v | grep 'set power 0')" ]
+	[ "$(zk get /domains/00000000-0000-4000-8000-000000000001/node)" = pvchv1 ]
 	host $V boot2 state=any
+	wait_until 60 no_record
+	zk set /nodes/$V/daemonstate shutdown
+	cut "$PID"
+	wait_until 90 is_step "done"
+	host $V boot3 state=any
 	wait_until 60 no_record
 	zk set /nodes/$V/daemonstate init
 	cut "$PID"
