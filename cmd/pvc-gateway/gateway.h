@@ -5,6 +5,7 @@
  *
  *   wanted.c     what a network asks for, out of its keys (pure)
  *   networks.c   the networks and their keys in the store; the hosts file of each
+ *   hint.c       all addresses in one key, for the next primary's first moment
  *   reconcile.c  all networks against the kernel, whenever anything changed
  *   addresses.c  gateway addresses of one network
  *   server.c     one dnsmasq: started, watched, started again, ended
@@ -63,7 +64,8 @@ struct network {
 	} slots[KEY_COUNT];
 	struct reservation *reservations; /* linked list */
 	bool reservations_seen;
-	bool gone; /* /networks no longer lists it: freed once nothing of it is left */
+	bool gone;   /* /networks does not list it: freed once nothing of it is left */
+	bool hinted; /* `wanted` has addresses out of the hint; see network_is_hinted() */
 	/* what was made of it */
 	struct wanted wanted;
 	char *hosts; /* what was written into its hosts file, NULL: nothing yet */
@@ -89,6 +91,10 @@ struct gateway {
 	struct leases *leases;
 	char *script, *config_path, *socket_path, *servers_path;
 	char *resolvers; /* what was written there */
+	char *hint_path;
+	char *hint;      /* what was written there, or is being written */
+	bool hinting;    /* it is being written */
+	bool fresh_hint; /* it was read and is not in force yet */
 	const char *user;
 	bool listed;   /* /networks was read once */
 	bool located;  /* and of all that it listed, which addresses they have */
@@ -111,10 +117,15 @@ struct network *network_find(struct gateway *gateway, const char *vni);
 struct network *network_leftover(struct gateway *gateway, const char *vni);
 bool network_is_seen(const struct network *network);            /* all of its keys, once */
 bool network_addresses_are_seen(const struct network *network); /* those that say its addresses */
+bool network_is_hinted(const struct network *network);          /* nothing is known of it but what the hint says */
 int network_write_hosts(struct network *network);               /* when they changed; > 0: they did */
 int network_make_directory(const struct network *network);
 void network_remove_directory(const struct network *network);
 void network_free(struct network *network); /* its watches too, when the store is still there */
+
+/* ---- hint.c ---- */
+int hint_start(struct gateway *gateway);
+void hint_write(struct gateway *gateway); /* if it differs from what was written */
 
 /* ---- reconcile.c ---- */
 int reconcile_start(struct gateway *gateway);

@@ -60,8 +60,12 @@ static int prepare(struct gateway *gateway) {
 	gateway->config_path = realpath(gateway->config->path, NULL);
 	gateway->socket_path = str_printf("%s/gateway.socket", gateway->config->dynamic_directory);
 	gateway->servers_path = str_printf("%s/dnsmasq/servers", gateway->config->dynamic_directory);
+	gateway->hint_path = store_path(STORE_PVC_PRIMARY, "gateways", (char *)NULL);
 	gateway->user = getpwnam("dnsmasq") ? "dnsmasq" : "nobody";
-	return gateway->script && gateway->config_path && gateway->socket_path && gateway->servers_path ? 0 : -ENOMEM;
+	return gateway->script && gateway->config_path && gateway->socket_path && gateway->servers_path &&
+		       gateway->hint_path
+		   ? 0
+		   : -ENOMEM;
 }
 
 static int start(struct gateway *gateway) {
@@ -79,8 +83,10 @@ static int start(struct gateway *gateway) {
 	r = store_open(&gateway->store, loop_event(gateway->loop), &options);
 	if (r >= 0) {
 		log_info("connecting to ZooKeeper at %s", gateway->config->servers);
-		r = leases_start(gateway);
+		r = hint_start(gateway);
 	}
+	if (r >= 0)
+		r = leases_start(gateway);
 	if (r >= 0)
 		r = networks_start(gateway);
 	if (r < 0)
@@ -146,6 +152,8 @@ static void end(struct gateway *gateway) {
 	free(gateway->socket_path);
 	free(gateway->servers_path);
 	free(gateway->resolvers);
+	free(gateway->hint_path);
+	free(gateway->hint);
 }
 
 /* --release: what a pvc-gateway that was killed left, and nothing else. */

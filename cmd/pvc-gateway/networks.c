@@ -311,6 +311,10 @@ bool network_addresses_are_seen(const struct network *network) {
 	return network->gone || are_seen(network, 0, KEY_OF_ADDRESSES);
 }
 
+bool network_is_hinted(const struct network *network) {
+	return network->hinted && (network->gone ? !network->gateway->listed : !network_addresses_are_seen(network));
+}
+
 bool network_is_seen(const struct network *network) {
 	if (network->gone)
 		return true;

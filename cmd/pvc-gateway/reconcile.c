@@ -42,8 +42,9 @@ static bool all(const struct gateway *gateway, bool (*is)(const struct network *
 void reconcile_soon(struct gateway *gateway) {
 	int enabled = 0;
 
-	if (!gateway->stopping && ((!gateway->located && all(gateway, network_addresses_are_seen)) ||
-				   (!gateway->complete && all(gateway, network_is_seen)))) {
+	if (!gateway->stopping &&
+	    (gateway->fresh_hint || (!gateway->located && all(gateway, network_addresses_are_seen)) ||
+	     (!gateway->complete && all(gateway, network_is_seen)))) {
 		arm(gateway, &gateway->settle, 0, on_settle);
 		return;
 	}
@@ -111,6 +112,9 @@ static int compute_all(struct gateway *gateway) {
 	int r = 0;
 
 	for (struct network *network = gateway->networks; network && r >= 0; network = network->next) {
+		if (network_is_hinted(network))
+			continue;
+		network->hinted = false;
 		wanted_free(&network->wanted);
 		if (network->gone || !network_addresses_are_seen(network))
 			continue;
@@ -172,6 +176,8 @@ static const struct net_link *bridge_of(const struct network *network, const str
 
 /* Is there anything that this network could want, or have left? */
 static bool concerns_us(const struct network *network, const struct net_link *link) {
+	if (network_is_hinted(network))
+		return true;
 	if (network->gone)
 		/* before everything is known, what a killed pvc-gateway left may be of a network not read yet */
 		return network->gateway->complete &&
@@ -323,6 +329,7 @@ static void compare(struct gateway *gateway) {
 	if (gateway->stopping)
 		return;
 	become_complete(gateway);
+	gateway->fresh_hint = false;
 	r = gateway->changed ? compute_all(gateway) : 0;
 	if (r >= 0)
 		r = compare_kernel(gateway);
@@ -330,6 +337,7 @@ static void compare(struct gateway *gateway) {
 		arm(gateway, &gateway->retry, RETRY_TIME, on_retry);
 	if (gateway->complete)
 		sweep(gateway);
+	hint_write(gateway);
 	if (gateway->located && !gateway->ready) { /* a hundred dnsmasq are a second's work: nobody waits for that */
 		gateway->ready = true;
 		loop_ready(gateway->loop, "starting DHCP and DNS");

@@ -194,6 +194,41 @@ many_networks() {
 	not said "killed"
 }
 
+@test "all gateways are in one key for the next primary, which begins with it; what is wrong in it harms nothing" {
+	zk create /pvc ''
+	zk create /pvc/primary ''
+	network 100 ip6_network=2001:db8:100::/64 ip6_gateway=2001:db8:100::1
+	gateway_start
+	hint_is() { [ "$(zk get /pvc/primary/gateways | tr '\n' '|')" = "$1" ]; }
+	wait_until 60 hint_is '100 10.100.0.1/24|100 2001:db8:100::1/64|'
+	zk set /networks/100/ip6_gateway None
+	wait_until 60 hint_is '100 10.100.0.1/24|'
+	# one that was killed left its addresses: the key does not take them away
+	zk set /pvc/primary/gateways '100 10.100.0.77/24'
+	kill -KILL "$GATEWAY"
+	wait "$GATEWAY" || :
+	gateway_start
+	[ "$(times_said 'gateway address 10.100.0.1/24')" = 1 ]
+	[ "$(times_said 'gateway address 10.100.0.77/24')" = 0 ]
+	wait_until 60 hint_is '100 10.100.0.1/24|'
+	gateway_stop
+	# otherwise its addresses come first; the networks' own keys have the last word
+	bridge 200
+	zk set /pvc/primary/gateways $'100 10.100.0.77/24\n200 10.200.0.1/24\n0 10.1.0.1/24\n../x 10.1.0.1/24\n100\n100 x\n4294967296 10.1.0.1/8\n\377'
+	gateway_start
+	wait_until 60 hint_is '100 10.100.0.1/24|'
+	said 'VNI 100: gateway address 10.100.0.77/24 added'
+	said 'VNI 200: gateway address 10.200.0.1/24 added'
+	has_address 100 10.100.0.1/24
+	not has_address 100 10.100.0.77/24
+	not has_address 200 10.200.0.1/24
+	not said '10.1.0.1'
+	no_server 200
+	[ ! -e "$T/run/dnsmasq/200" ]
+	wait_until 60 dhcp_listens 100
+	gateway_stop
+}
+
 state_is() { [ "$(sed 's/.*) \(.\) .*/\1/' "/proc/$1/stat" 2>/dev/null)" = "$2" ]; }
 
 @test "--no-wait leaves each dnsmasq paused, which no end of the program continues: --release ends it, a next program has one that serves" {
