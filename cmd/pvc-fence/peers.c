@@ -178,7 +178,8 @@ void peer_look(struct peer *peer) {
 		peer->attempts = 0;
 	say_health(peer, view.health);
 	mind_agents(peer, &view);
-	if (!peer->writing && !peer->ask && !peer->recovery && deadline_left(peer->pause_until) == 0)
+	if (peer->fencer->config->is_coordinator && !peer->writing && !peer->ask && !peer->recovery &&
+	    deadline_left(peer->pause_until) == 0)
 		act(peer, fence_decide(&view), &view);
 }
 
