@@ -18,10 +18,11 @@ node_files() { # NODE DIRECTORY
 	_pvcd_yaml "$node" | _put /etc/pvc/pvcd.yaml
 	chmod 600 "$upper/etc/pvc/pvcd.yaml"
 	mkdir -p "$upper/var/log/journal"
-	# A /proc of the unit's own lacks the boot id that nspawn puts over the machine's: all nodes would be in the same boot, for ever.
+	# A unit with a /proc of its own lacks the boot id that nspawn puts over the machine's: all nodes would be in the same boot, for ever.
+	_put /etc/tmpfiles.d/boot-id.conf 'C /run/boot-id 0444 - - - /proc/sys/kernel/random/boot_id'
 	_put /etc/systemd/system/pvc-.service.d/boot-id.conf <<-'E'
 		[Service]
-		ProtectProc=default
+		BindReadOnlyPaths=-/run/boot-id:/proc/sys/kernel/random/boot_id
 	E
 }
 
