@@ -154,7 +154,7 @@ int ceph_osd_flag(struct ceph *ceph, const char *flag, bool set, char **ret_erro
 int ceph_osd_crush_add(struct ceph *ceph, int64_t id, double weight, const char *host, char **ret_error);
 /* 1: nothing would be lost; 0: not yet, *ret_pgs (or NULL) placement groups are still on it. */
 int ceph_osd_safe_to_destroy(struct ceph *ceph, int64_t id, uint64_t *ret_pgs, char **ret_error);
-/* Forgets it: map, key and place in the CRUSH map. -EBUSY while it is up. */
+/* Forgets it: map, key and place in the CRUSH map. -EBUSY while it is up. Whether that loses data is not looked at. */
 int ceph_osd_purge(struct ceph *ceph, int64_t id, char **ret_error);
 
 /* ---- figures (stats.c, osd_status.c): on the connection CEPH_MONITORING ---- */

@@ -108,9 +108,11 @@ int ceph_osd_safe_to_destroy(struct ceph *ceph, int64_t id, uint64_t *ret_pgs, c
 	return result;
 }
 
+/* `osd purge` is the manager's, and what reaches it through the monitor it refuses (EINVAL). This is what it asks the
+ * monitor for then, after a look whether anything would be lost, which is the caller's to know. */
 int ceph_osd_purge(struct ceph *ceph, int64_t id, char **ret_error) {
 	return command(
-	    ceph, CEPH_MGR,
-	    json_pack("{s:s, s:I, s:b}", "prefix", "osd purge", "id", (json_int_t)id, "yes_i_really_mean_it", 1),
+	    ceph, CEPH_MON,
+	    json_pack("{s:s, s:I, s:b}", "prefix", "osd purge-actual", "id", (json_int_t)id, "yes_i_really_mean_it", 1),
 	    ret_error);
 }

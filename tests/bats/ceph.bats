@@ -114,6 +114,15 @@ held() { does holders rbd held && [[ "$text" == *lock:* ]]; }
 	[ "$result" = ok ]
 }
 
+@test "an OSD is forgotten only when it is down: then map, key and place are gone" {
+	ceph_ask osd new 99999999-2222-4333-8444-000000000001 </dev/null
+	does purge 0
+	[ "$result" = EBUSY ]
+	does purge 2
+	[ "$result" = ok ]
+	[ "$(ceph_ask osd ls </dev/null)" = "$(printf '0\n1')" ]
+}
+
 # the eight commands that the reference runs on every heartbeat; prints microseconds of processor time
 eight_commands() {
 	local TIMEFORMAT='%U %S' user system

@@ -78,6 +78,8 @@ static int act(struct ceph *ceph, char **words, size_t count, char **text, char 
 		return figures(ceph, text, error);
 	if (strcmp(verb, "create") == 0 && count == 4)
 		return ceph_image_create(ceph, words[1], words[2], strtoull(words[3], NULL, 10), error);
+	if (strcmp(verb, "purge") == 0 && count == 2)
+		return ceph_osd_purge(ceph, strtoll(words[1], NULL, 10), error);
 	if (strcmp(verb, "seize") == 0 && count == 3) {
 		r = ceph_image_seize(ceph, words[1], words[2], 3600, &broken, error);
 		*text = str_printf("%zu", broken);
