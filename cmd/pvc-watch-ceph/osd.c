@@ -21,23 +21,79 @@ static char *last_words(const char *text) {
 	return str_printable(from, WORDS_MAX);
 }
 
-int osd_tool(struct task *task, const char *const argv[], char **ret_error) {
-	static const char *const unit[] = {
-	    "systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--property=RuntimeMaxSec=600", "--"};
-	bool booted = access("/run/systemd/system", F_OK) == 0;
-	_cleanup_run_result_ struct run_result result = {0};
-	_cleanup_free_ char *words = NULL;
-	const char *all[32];
+/* By its name the daemon's next life finds a tool that goes on. */
+static char *tool_unit(const struct task *task, const char *word) {
+	return str_printf("pvc-osd-%s-%s.service", task->id, word);
+}
+
+int osd_tool_wait(struct task *task, const char *word, char **ret_error) {
+	_cleanup_free_ char *unit = tool_unit(task, word);
+	usec_t deadline = deadline_after(OSD_TOOL_PATIENCE);
+
+	for (bool said = false; unit; said = true) {
+		_cleanup_unit_state_ struct host_unit_state state = {0};
+		int r = host_unit_query(unit, deadline, &state, ret_error);
+
+		if (r == -ECONNREFUSED) /* no systemd, so no unit either */
+			return 0;
+		if (r < 0)
+			return r;
+		if (str_equal(state.active, "inactive") || str_equal(state.active, "failed"))
+			return 0;
+		if (!said)
+			mail_step(task, "waiting for %s, which was started before", unit);
+		if (deadline_left(deadline) == 0)
+			return error_set(ret_error, -EIO, "%s does not end", unit);
+		if (!mail_pause(task, OSD_POLL))
+			return -ECANCELED;
+	}
+	return -ENOMEM;
+}
+
+/* What it says goes to a file: a pipe to this program would break it off when this program dies. */
+static int run_as_unit(struct task *task, const char *const argv[], struct run_result *ret) {
+	const char *word = argv[1] && argv[2] ? argv[2] : argv[0];
+	_cleanup_free_ char *name = tool_unit(task, word), *unit = name ? str_printf("--unit=%s", name) : NULL;
+	_cleanup_free_ char *file = str_printf("%s/osd-%s", task->daemon->config->dynamic_directory, task->id),
+			    *output = file ? str_printf("--property=StandardOutput=append:%s", file) : NULL,
+			    *error = file ? str_printf("--property=StandardError=append:%s", file) : NULL;
+	const char *const before[] = {"systemd-run", "--quiet", "--wait", "--collect", "--property=RuntimeMaxSec=600",
+				      unit,          output,    error,    "--"};
+	const char *all[40];
+	char *said = NULL;
 	size_t n = 0;
 	int r;
 
-	for (size_t i = 0; booted && i < ARRAY_SIZE(unit); i++)
-		all[n++] = unit[i];
+	if (!unit || !output || !error)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(before); i++)
+		all[n++] = before[i];
 	for (size_t i = 0; argv[i] && n + 1 < ARRAY_SIZE(all); i++)
 		all[n++] = argv[i];
 	all[n] = NULL;
-	mail_step(task, "%s %s", argv[0], argv[1] ? argv[1] : "");
-	r = run_command(all, NULL, deadline_after(OSD_TOOL_PATIENCE), &result);
+	r = run_command(all, NULL, deadline_after(OSD_TOOL_PATIENCE), ret);
+	if (r == 0 && file_read(file, RUN_OUTPUT_MAX, &said, NULL) == 0) {
+		if (*said) {
+			free(ret->error);
+			ret->error = said;
+		} else {
+			free(said);
+		}
+	}
+	(void)unlink(file); /* in a directory that is empty after the next boot */
+	return r;
+}
+
+int osd_tool(struct task *task, const char *const argv[], char **ret_error) {
+	bool booted = access("/run/systemd/system", F_OK) == 0;
+	_cleanup_run_result_ struct run_result result = {0};
+	_cleanup_free_ char *words = NULL;
+	int r;
+
+	mail_step(task, "%s %s%s%s", argv[0], argv[1] ? argv[1] : "", argv[1] && argv[2] ? " " : "",
+		  argv[1] && argv[2] ? argv[2] : "");
+	r = booted ? run_as_unit(task, argv, &result)
+		   : run_command(argv, NULL, deadline_after(OSD_TOOL_PATIENCE), &result);
 	if (r < 0)
 		return error_set(ret_error, r, "%s: %s", argv[0],
 				 r == -ENOENT ? "not installed (package ceph-osd)" : strerror(-r));

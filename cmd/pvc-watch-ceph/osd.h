@@ -12,8 +12,11 @@
 /* LVM needs the kernel's device mapper; without it OSDs are made straight on the device. */
 bool osd_has_lvm(void);
 /* Runs a tool with an argument vector; its last words are the error. As a unit of its own where systemd runs: the
- * daemon's own restrictions are not for tools that set up disks. */
+ * daemon's own restrictions are not for tools that set up disks, and the tool is not broken off in the middle when the
+ * daemon dies. */
 int osd_tool(struct task *task, const char *const argv[], char **ret_error);
+/* Waits until a tool that an earlier life of this command started (`word`: its third word, "prepare") has ended. */
+int osd_tool_wait(struct task *task, const char *word, char **ret_error);
 int osd_unit_start(int64_t id, char **ret_error);
 int osd_unit_stop(int64_t id, char **ret_error);
 /* Until the map has it up (or down). -ETIMEDOUT, -ECANCELED. */

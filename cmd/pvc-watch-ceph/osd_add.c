@@ -105,10 +105,26 @@ static int find(struct task *task, struct ceph_osd *ret, char **ret_error) {
 	return ceph_osd_find_uuid(task->daemon->ceph, uuid, ret, ret_error);
 }
 
-int work_osd_add(struct task *task, char **ret_error) {
-	struct ceph_osd osd;
-	int r = find(task, &osd, ret_error);
+/* An earlier life's tools have ended; on a disk without LVM the label that they left, if any, tells the OSD. (The disk
+ * was wiped before, so it is the label of no other.) */
+static int look_again(struct task *task, char **ret_error) {
+	_cleanup_free_ char *none = NULL;
+	int r = osd_tool_wait(task, "prepare", ret_error);
 
+	if (r == 0)
+		r = osd_tool_wait(task, "activate", ret_error);
+	if (r == 0 && !osd_has_lvm())
+		(void)read_label(task, &none); /* without one the OSD is looked for by the command's own uuid */
+	return r;
+}
+
+int work_osd_add(struct task *task, char **ret_error) {
+	struct ceph_osd osd = {0};
+	int r = task->kind == TASK_SETTLE ? look_again(task, ret_error) : 0;
+
+	if (r < 0)
+		return r;
+	r = find(task, &osd, ret_error);
 	if (r == -ENOENT && task->kind == TASK_SETTLE)
 		return error_set(ret_error, -EIO, "it was interrupted before its OSD was made; give it again");
 	if (r == -ENOENT) {
