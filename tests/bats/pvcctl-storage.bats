@@ -215,3 +215,54 @@ queue_is_clean() { [ -z "$(zk get "${1:-/cmd/ceph}")" ] && [ -z "$(zk ls "${1:-/
 	storage volume add "vms/${V}b" 10M
 	run ! zk exists "/ceph/volumes/vms/$V"
 }
+
+mntr() { ip netns exec "$NETNS" timeout 10 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf mntr >&3 && sed -n "s/^$1\t//p" <&3' "$ZK_PORT" "$1"; }
+# What the daemon costs in five seconds: requests to ZooKeeper, microseconds of processor time of all its threads.
+cost() {
+	local packets cpu
+	busy() { cat "/proc/$(cat "$T/daemon.pid")"/task/*/schedstat | awk '{ s += $1 } END { printf "%.0f", s / 1000 }'; }
+	packets=$(mntr zk_packets_received) cpu=$(busy)
+	read -r -t 5 <> <(:) || : # a time is what is measured over
+	echo "$(($(mntr zk_packets_received) - packets)) $(($(busy) - cpu))"
+}
+milliseconds() { # COMMAND...
+	local begin=${EPOCHREALTIME/./}
+	"$@" >"$T/timed"
+	echo $(((${EPOCHREALTIME/./} - begin) / 1000))
+}
+@test "D59: a thousand volumes cost nothing while nothing changes, and a change among them what it cost before" {
+	local watches without with create later list
+	storage pool add many 8 --copies 2
+	create=$(milliseconds storage volume add many/first 4M)
+	watches=$(mntr zk_watch_count) without=$(cost)
+	ip netns exec "$NETNS" "$PYTHON" - "$ZK" "$CEPH_CONF" <<-'E'
+		import json, sys
+		import rados, rbd
+		from kazoo.client import KazooClient
+		cluster = rados.Rados(conffile=sys.argv[2])
+		cluster.connect()
+		pool, zk = cluster.open_ioctx("many"), KazooClient(hosts=sys.argv[1])
+		zk.start()
+		stats = zk.get("/ceph/volumes/many/first/stats")[0]
+		for n in range(1000):
+		    name = "v%03d" % n
+		    rbd.RBD().create(pool, name, 4 << 20, features=rbd.RBD_FEATURE_LAYERING | rbd.RBD_FEATURE_EXCLUSIVE_LOCK, old_format=False)
+		    t = zk.transaction()
+		    for path, value in (("/ceph/volumes/many/" + name, b""), ("/ceph/volumes/many/" + name + "/stats", stats), ("/ceph/snapshots/many/" + name, b"")):
+		        t.create(path, value)
+		    t.commit()
+		zk.stop()
+		cluster.shutdown()
+	E
+	[ "$(zk ls /ceph/volumes/many | wc -l)" -eq 1001 ]
+	with=$(cost)
+	later=$(milliseconds storage volume add many/last 4M)
+	list=$(milliseconds storage volume list many)
+	[ "$(grep -c '^many ' "$T/timed")" -eq 1002 ]
+	echo "# in 5 s, without and with 1000 volumes: ${without% *} and ${with% *} requests, ${without#* } and ${with#* } us of processor time; a new volume: $create and $later ms; the list of all: $list ms" >&3
+	[ "$(mntr zk_watch_count)" -eq "$watches" ]
+	[ "${with% *}" -le $((${without% *} + 15)) ]
+	[ "${with#* }" -le $((${without#* } * 2 + 30000)) ]
+	[ "$later" -le $((create * 3 + 1000)) ]
+	[ "$list" -le 5000 ]
+}
