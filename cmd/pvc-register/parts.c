@@ -149,13 +149,16 @@ static int put_secret(struct plan *plan, struct store_txn *txn, const char *path
 /* Nothing is published for a node that has its BMC alone, as with the reference; what was, is taken back. */
 static int put_agents(struct plan *plan, struct store_txn *txn, const char *path, const struct store_value *seen) {
 	const struct fence_agents *agents = &plan->config->fence_agents;
-	_cleanup_free_ char *text = agents->count > 0 ? fence_agents_format(agents) : strdup("");
+	_cleanup_free_ char *text = NULL;
 	int r;
 
+	if (agents->count == 0) {
+		r = seen->exists ? store_txn_delete(txn, path, seen->stat.version) : 0;
+		return r < 0 || !seen->exists ? r : strlist_addf(&plan->lines, "delete %s", path);
+	}
+	text = fence_agents_format(agents);
 	if (!text)
 		return -ENOMEM;
-	if (agents->count == 0 && !seen->exists)
-		return 0;
 	r = put_secret(plan, txn, path, seen, text, true);
 	explicit_bzero(text, strlen(text));
 	return r;

@@ -233,6 +233,7 @@ registered() {
 	registered
 	run -0 pvc-fence --config "$T/pvcd.yaml" --test pvchv1
 	[ "${#lines[@]}" -eq 1 ]
+	run ! zk exists /pvc/agents/pvchv1
 }
 
 @test "with credentials the keys are for those who have them (D12: the reference's are for everybody); without, a clear error" {
