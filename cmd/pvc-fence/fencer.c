@@ -3,6 +3,7 @@
 
 #include "cluster/timeline.h"
 #include "log/log.h"
+#include "selfcheck.h"
 
 #define WORKERS 8 /* children at a time; as many again when those hang */
 
@@ -129,6 +130,8 @@ int fencer_new(struct fencer **ret, struct loop *loop, const struct config *conf
 	if (r >= 0)
 		r = watch(fencer);
 	if (r >= 0)
+		r = selfcheck_new(&fencer->selfcheck, fencer);
+	if (r >= 0)
 		r = event_timer(loop_event(loop), &fencer->tick, FENCER_TICK, on_tick, fencer);
 	if (r < 0)
 		return r;
@@ -151,6 +154,7 @@ void fencer_free(struct fencer *fencer) {
 	if (fencer->workers)
 		workers_free(fencer->workers);
 	(void)sd_event_source_disable_unref(fencer->tick); /* returns NULL */
+	selfcheck_free(fencer->selfcheck);                 /* after what answers it */
 	peers_stop(fencer);
 	free(fencer->own_path);
 	free(fencer);

@@ -9,6 +9,7 @@
  *   ask.c      a step that is a child process: agents, sealing the storage
  *   recover.c  the machines of a node that is off for certain
  *   say.c      log lines, and the status file
+ *   selfcheck.c  this node's own agents
  *
  * Everything is decided anew from the keys (lib/cluster/fence.h), so a fencer that dies is followed by another one, and
  * whatever failed is simply tried again.
@@ -77,6 +78,8 @@ struct peer {
 	char *said_trouble;
 };
 
+struct selfcheck;
+
 struct fencer {
 	const struct config *config;
 	struct loop *loop;
@@ -84,6 +87,7 @@ struct fencer {
 	struct workers *workers;
 	struct fence_rules rules;
 	sd_event_source *tick;
+	struct selfcheck *selfcheck;
 	struct store_watch *list_watch, *maintenance_watch, *state_watch;
 	struct peer **peers;
 	size_t peer_count;

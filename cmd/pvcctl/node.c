@@ -151,6 +151,7 @@ static void print_node(const struct nodes *n) {
 	_cleanup_free_ char *keepalive = keepalive_text(node_value(n, 0, NODE_KEEPALIVE));
 	_cleanup_free_ char *drain = drain_text(node_value(n, 0, NODE_DRAIN));
 	_cleanup_free_ char *fence = fence_text(node_value(n, 0, NODE_FENCE));
+	const struct fetched *agents = node_value(n, 0, NODE_AGENTS);
 	struct static_data s;
 
 	(void)static_data_read(node_value(n, 0, NODE_STATIC), &s); /* without memory the fields show "-" */
@@ -163,6 +164,8 @@ static void print_node(const struct nodes *n) {
 	print_field("Domain:", node_value(n, 0, NODE_DOMAIN)->data);
 	print_field("Last drain:", drain);
 	print_field("Last keepalive:", keepalive);
+	if (agents->exists)
+		print_field("Fencing agents:", *agents->data ? agents->data : "answer");
 	print_field("Kernel:", s.kernel);
 	print_field("System:", s.os);
 	print_field("Architecture:", s.arch);

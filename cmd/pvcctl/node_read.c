@@ -17,6 +17,7 @@ static const char *const keys[NODE_KEY_COUNT] = {
     [NODE_VMS] = "domainscount",
     [NODE_RUNNING] = "runningdomains",
     [NODE_KEEPALIVE] = "keepalive",
+    [NODE_AGENTS] = "fence_agents",
     [NODE_DRAIN] = "drain",
 };
 

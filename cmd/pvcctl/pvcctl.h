@@ -212,6 +212,7 @@ enum node_key {
 	NODE_VMS,
 	NODE_RUNNING,
 	NODE_KEEPALIVE,
+	NODE_AGENTS, /* our own key: what is wrong with its fencing agents, or nothing */
 	NODE_DRAIN, /* our own key: how far a drain is, or how it ended (cluster.h) */
 	NODE_FENCE, /* our own key, /pvc/fence/NODE: how far its fencing is */
 	NODE_KEY_COUNT

@@ -257,3 +257,31 @@ registered() {
 	registered
 	run -0 pvc-fence --config "$T/pvcd.yaml" --test pvchv1
 }
+
+@test "a node looks at its own agents: at start, and what is wrong is said and shown until it is mended" {
+	registered
+	zk rm /nodes/pvchv1/fence_agents 2>/dev/null || :
+	bmc_mode one works
+	# another machine's BMC, for that one is off
+	bmc_set_power one 0
+	as_node pvchv1 pvc-fence --config "$T/node.yaml" >"$T/fence.log" 2>&1 3>&- &
+	remember $!
+	shows() { [[ $(zk get /nodes/pvchv1/fence_agents) == "$1" ]]; }
+	remember "$(pgrep -f "^pvc-fence --config $T/node.yaml")"
+	wait_until 60 shows "ipmitool at $BMC says that this host is off: is it another machine's?"
+	wait_until 60 grep -q "warning: fencing of this node would not work: ipmitool at $BMC says that this host is off" "$T/fence.log"
+	run -0 cat "$T/run/status/fence-agents"
+	[[ $output == *"agents=ipmitool at $BMC says"* ]]
+	run -0 pvcctl --config "$T/pvcd.yaml" node info pvchv1
+	[[ $output == *"Fencing agents:"*"ipmitool at $BMC says that this host is off"* ]]
+	bmc_set_power one 1
+	wait_until 120 shows ""
+	grep -q "ok: the agents that would switch this node off answer" "$T/fence.log"
+	run -0 pvcctl --config "$T/pvcd.yaml" node info pvchv1
+	[[ $output == *"Fencing agents:"*answer* ]]
+	[ -z "$(bmc_calls one)" ]
+	daemon=$(pgrep -f "^pvc-fence --config $T/node.yaml")
+	kill "$daemon"
+	gone() { [ ! -e "/proc/$daemon" ]; }
+	wait_until 60 gone
+}
