@@ -285,9 +285,7 @@ static void beat(struct world *world, int node) {
 		host->beat.next = world->now + world->rules.interval;
 	host->beat.asked = world->now;
 	/* armed is said by heartbeats after the first one that fed: an answer that is lost has armed nothing */
-	(void)ask(world, node, KEEPALIVE,
-		  (struct message){.kind = REQUEST_BEAT,
-				   .detail = world->mutation == MUTATE_ARMED_EARLY ? world->device : host->dog_armed});
+	(void)ask(world, node, KEEPALIVE, (struct message){.kind = REQUEST_BEAT, .detail = host->dog_armed});
 }
 
 /* While its own session is in doubt it sees nothing and does nothing: the others' time begins anew, and agents that are
@@ -410,22 +408,31 @@ void watch_nodes_tick(struct world *world, int node) {
 void watch_domains_tick(struct world *world, int node) {
 	struct host *host = &world->hosts[node];
 	struct process *process = program_of(world, node, WATCH_DOMAINS);
+	enum vm_action action;
 
 	if (!process_acts(world, node, WATCH_DOMAINS) || !keep_connection(world, node, WATCH_DOMAINS) ||
 	    !host->registered)
 		return;
 	for (int vm = 0; vm < world->vms; vm++) {
 		const struct vm_keys *keys = &process->view.vms[vm];
-		/* without the key `holder`: what is looked for is what fencing alone would let through */
 		struct vm_view view = {
-		    .holder = VM_HELD,
+		    .holder = vm_relation(keys, node),
 		    .owner = keys->node == node ? VM_MINE : VM_OTHERS,
 		    .here = host->vms[vm] ? VM_HERE_RUNNING : VM_HERE_ABSENT,
 		    .wanted = keys->state,
 		    .phase = host->vm_starts[vm] ? VM_PHASE_BUSY : VM_PHASE_IDLE,
 		};
 
-		switch (vm_decide(&view)) {
+		action = vm_decide(&view);
+		switch (action) {
+		case VM_DO_CLAIM:
+		case VM_DO_RELEASE:
+			ask_change(world, node, WATCH_DOMAINS,
+				   (struct message){.kind = REQUEST_HOLD,
+						    .subject = vm,
+						    .detail = action == VM_DO_CLAIM ? node : NOBODY,
+						    .seen_vm_version = keys->version});
+			break;
 		case VM_DO_START: /* only after a synced read says the same */
 			ask_change(world, node, WATCH_DOMAINS,
 				   (struct message){.kind = REQUEST_READ_VM, .subject = vm});

@@ -24,7 +24,6 @@ const char *const mutation_names[MUTATION_COUNT] = {
     [MUTATE_TWO_FENCERS] = "two-fencers",
     [MUTATE_NO_RESUME] = "no-resume",
     [MUTATE_KEEP_SERVICES] = "keep-services",
-    [MUTATE_ARMED_EARLY] = "armed-early",
 };
 
 static void begin(struct world *world) {
@@ -67,7 +66,7 @@ static void begin(struct world *world) {
 		host->boots_at = 1;
 	}
 	for (int vm = 0; vm < world->vms; vm++)
-		world->tree.vms[vm] = (struct vm_keys){.node = vm % world->nodes, .state = VM_START};
+		world->tree.vms[vm] = (struct vm_keys){.node = vm % world->nodes, .holder = NOBODY, .state = VM_START};
 }
 
 static void run(struct world *world) {

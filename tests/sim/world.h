@@ -35,7 +35,6 @@ enum mutation {
 	MUTATE_TWO_FENCERS,      /* a claim is written without comparing */
 	MUTATE_NO_RESUME,        /* nobody goes on where a fencer died */
 	MUTATE_KEEP_SERVICES,    /* services run on while the lease cannot be confirmed */
-	MUTATE_ARMED_EARLY,      /* a node says that its watchdog is armed before it was fed */
 	MUTATION_COUNT
 };
 extern const char *const mutation_names[MUTATION_COUNT];
@@ -66,6 +65,7 @@ struct record {
 };
 struct vm_keys {
 	int node;
+	int holder; /* node, or NOBODY: nothing migrates here */
 	enum vm_state state;
 	int version;
 };
@@ -151,6 +151,7 @@ enum request_kind {
 	REQUEST_BEAT,
 	REQUEST_REGISTER,
 	REQUEST_READ_VM,
+	REQUEST_HOLD, /* become its holder, or be it no longer */
 	REQUEST_CLAIM,
 	REQUEST_RESUME,
 	REQUEST_CANCEL,
@@ -171,7 +172,7 @@ struct message {
 	int subject; /* node or VM */
 	int detail;
 	struct record seen; /* what the writer went by */
-	int seen_wish_version, seen_lease_session, seen_state_version;
+	int seen_wish_version, seen_lease_session, seen_state_version, seen_vm_version;
 	int result; /* 0, or -errno */
 };
 
@@ -220,6 +221,8 @@ void host_tick(struct world *world, int node);
 void host_off(struct world *world, int node, const char *why);
 void host_on(struct world *world, int node);
 void process_kill(struct world *world, int node, enum program program);
+/* What the key `holder` means to a node, by the programs' own functions. */
+enum vm_holder vm_relation(const struct vm_keys *vm, int node);
 bool process_acts(const struct world *world, int node, enum program program);
 void services_stop(struct world *world, int node);
 

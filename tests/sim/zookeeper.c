@@ -6,6 +6,32 @@ static bool is_same_record(const struct record *a, const struct record *b) {
 	return a->version == b->version && a->step == b->step;
 }
 
+static struct holder holder_key(int holder) {
+	char text[HOLDER_NODE_MAX] = "";
+
+	if (holder != NOBODY)
+		(void)snprintf(text, sizeof(text), "%d", holder);
+	return holder_parse(text);
+}
+
+enum vm_holder vm_relation(const struct vm_keys *vm, int node) {
+	static enum vm_holder known[NODES + 1][NODES]; /* they are asked millions of times */
+	static bool filled;
+
+	for (int holder = NOBODY; !filled && holder < NODES; holder++) {
+		const struct holder key = holder_key(holder);
+
+		for (int me = 0; me < NODES; me++) {
+			char name[HOLDER_NODE_MAX];
+
+			(void)snprintf(name, sizeof(name), "%d", me);
+			known[holder + 1][me] = holder_relation(&key, name);
+		}
+	}
+	filled = true;
+	return known[vm->holder + 1][node];
+}
+
 static void put_state(struct node_keys *keys, enum daemon_state state) {
 	keys->state = state;
 	keys->state_version++;
@@ -104,6 +130,25 @@ static int next_step(struct world *world, const struct message *message) {
 	return 0;
 }
 
+static int hold(struct vm_keys *vm, const struct message *message) {
+	if (vm->version != message->seen_vm_version)
+		return -ESTALE;
+	vm->holder = message->detail;
+	vm->version++;
+	return 0;
+}
+
+/* By the programs' own function, on the key as it is written. */
+static void without_holder(struct vm_keys *vm, int dead) {
+	const struct holder holder = holder_key(vm->holder);
+	char node[HOLDER_NODE_MAX], *text = NULL;
+
+	(void)snprintf(node, sizeof(node), "%d", dead);
+	if (holder_without(&holder, node, &text) > 0)
+		vm->holder = NOBODY; /* without migrations there is nobody else to hand it to */
+	free(text);
+}
+
 /* subject: the victim; detail: a VM, or NOBODY when there is none left; seen_wish_version: its new node */
 static int recover(struct world *world, const struct message *message) {
 	struct record *record = &world->tree.records[message->subject];
@@ -120,6 +165,7 @@ static int recover(struct world *world, const struct message *message) {
 	if (vm->node != message->subject)
 		return -ESTALE;
 	vm->node = message->seen_wish_version;
+	without_holder(vm, message->subject);
 	vm->version++;
 	world->figures.recovered++;
 	return 0;
@@ -165,8 +211,12 @@ int tree_apply(struct world *world, struct message *message) {
 	case REQUEST_REGISTER:
 		return register_node(world, message);
 	case REQUEST_READ_VM:
-		message->detail = world->tree.vms[message->subject].node;
+		message->detail = world->tree.vms[message->subject].holder == message->node
+				      ? world->tree.vms[message->subject].node
+				      : NOBODY;
 		return 0;
+	case REQUEST_HOLD:
+		return hold(&world->tree.vms[message->subject], message);
 	case REQUEST_CLAIM:
 		return claim(world, message);
 	case REQUEST_RESUME:
