@@ -71,13 +71,15 @@ static void mind_oneself(struct world *world, int node) {
 
 	if (world->mutation == MUTATE_LATE_FEED && view.sent && !view.fed)
 		view.sent = view.answered = view.now;
-	if (world->mutation == MUTATE_BARE_FEED && host->dog_armed && fence_watchdog_time(&world->rules))
+	if (world->mutation == MUTATE_BARE_FEED && host->dog_armed && fence_watchdog_time(&world->rules)) {
 		feed(world, host);
+		view.fed_sent = world->now;
+	}
 	switch (self_decide(&world->rules, &view)) {
 	case SELF_FEED:
 		host->beat.fed = true;
 		host->beat.ended = false;
-		host->beat.fed_sent = host->beat.sent;
+		host->beat.fed_sent = view.sent;
 		feed(world, host);
 		break;
 	case SELF_END:
