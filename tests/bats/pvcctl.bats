@@ -527,8 +527,8 @@ watched() {
 }
 
 @test "the manual page documents exactly the commands of the table" {
-	diff <(pvcctl --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\( [a-z]\+\)\{0,2\}\)[ ].*/\1/p' | sort) \
-		<(sed -n 's/^\.It Ic \([a-z]\+\( [a-z]\+\)\{0,2\}\).*/\1/p' "$TOP/man/pvcctl.8" | sort -u)
+	diff <(pvcctl --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,2\}\)[ ].*/\1/p' | sort) \
+		<(sed -n 's/^\.It Ic \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,2\}\).*/\1/p' "$TOP/man/pvcctl.8" | sort -u)
 }
 
 @test "the completion is a shell function that offers the table's words and options" {
