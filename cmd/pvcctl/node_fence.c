@@ -50,7 +50,7 @@ enum { KEY_NODE, KEY_BASE, KEY_RECORD, KEY_STATE, KEY_BEAT, KEY_HEART, KEY_ALIVE
 
 struct vouching {
 	char *paths[KEY_COUNT];
-	char *refusal;
+	const char *refusal;
 };
 
 static int begin_record(const struct store_value *values, struct fence_record *record) {
@@ -73,20 +73,19 @@ static int begin_record(const struct store_value *values, struct fence_record *r
 static int vouch(const struct store_value *values, size_t count, struct store_txn *txn, void *userdata) {
 	struct vouching *v = userdata;
 	_cleanup_free_ char *text = NULL;
-	struct fence_record record;
+	struct fence_record record = {.step = FENCE_NONE};
 	int r;
 
 	(void)count;
-	free(v->refusal);
 	v->refusal = NULL;
 	if (!values[KEY_NODE].exists || !values[KEY_STATE].exists)
 		return -ENOENT;
 	if (values[KEY_ALIVE].exists)
-		v->refusal = strdup("its pvc-keepalive has a session: it is not off, or was a few seconds ago");
+		v->refusal = "its pvc-keepalive has a session: it is not off, or was a few seconds ago";
 	else if (fence_record_parse(values[KEY_RECORD].data, &record) < 0)
-		v->refusal = strdup("the record of its fencing is damaged: see pvc-fence(8)");
+		v->refusal = "the record of its fencing is damaged: see pvc-fence(8)";
 	else if (record.step >= FENCE_PROVEN)
-		v->refusal = strdup("that is known already");
+		v->refusal = "that is known already";
 	if (v->refusal)
 		return -EPERM;
 	r = record.step == FENCE_NONE ? begin_record(values, &record) : 0;
@@ -130,7 +129,6 @@ static int confirm_off(struct ctl *ctl, const char *node) {
 		    [KEY_MODE] = store_path(STORE_NODES, node, "daemonmode", NULL),
 		},
 	};
-	_cleanup_free_ char *refusal = NULL;
 	int r = 0;
 
 	for (size_t i = 0; i < KEY_COUNT; i++)
@@ -141,11 +139,10 @@ static int confirm_off(struct ctl *ctl, const char *node) {
 				      deadline_after(OPERATION_TIMEOUT));
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		free(v.paths[i]);
-	refusal = v.refusal;
 	if (r == -ENOENT)
 		return failed(r, "the cluster has no node named '%s'", node);
 	if (r == -EPERM)
-		return failed_with(EXIT_FAILED, "node '%s': %s", node, refusal ? refusal : "refused");
+		return failed_with(EXIT_FAILED, "node '%s': %s", node, v.refusal);
 	if (r < 0)
 		return failed(r, "cannot write that node '%s' is off: %s", node, store_error_text(r));
 	printf(
