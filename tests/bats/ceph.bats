@@ -107,9 +107,9 @@ held() { does holders rbd held && [[ "$text" == *lock:* ]]; }
 	[ "$result" = ok ] && [ "$text" -ge 1 ]
 	does holders rbd held
 	[ "$result" = ok ] && [[ "$text" != *lock:* ]]
-	writer_failed() { ! kill -0 "$WRITER" 2>/dev/null || grep -q 'shutdown\|write error\|108' "$T/writer"; }
+	writer_failed() { ! kill -0 "$WRITER" 2>/dev/null || grep -q 'endpoint shutdown\|write error' "$T/writer"; }
 	wait_until 60 writer_failed
-	grep -q "108\|shutdown" "$T/writer"
+	grep -q 'endpoint shutdown' "$T/writer"
 	does info rbd held # we ourselves work on
 	[ "$result" = ok ]
 }

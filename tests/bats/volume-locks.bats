@@ -65,7 +65,7 @@ writer() {
 	wait_until 60 locked "$2"
 }
 locked() { ceph_rbd lock ls "rbd/$1" | grep -q client; }
-writes() { kill -0 "$W" && ! grep -q 'error\|108' "$T/bench.$1"; }
+writes() { kill -0 "$W" && ! grep -q 'error\|endpoint shutdown' "$T/bench.$1"; }
 locks() { ip netns exec "${1}" timeout 120 pvc-volume-locks --config "$T/pvcd.yaml" "${@:2}"; }
 state_is() { [ "$(zk get "/domains/$U/state")" = "$1" ]; }
 runs() { lv_virsh list --name | grep -qx "$V"; }
