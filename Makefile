@@ -145,6 +145,12 @@ chaos-primary: deb
 chaos-migrate: deb
 	tests/lab/chaos migrate $(CHAOS_COUNT) $(CHAOS_SEED)
 
+# Nodes that die, or seem to, on a lab of three with BMCs: FAULTS of them, a minute or more each.
+FAULTS ?= 200
+.PHONY: chaos
+chaos: deb
+	tests/lab/chaos fence $(FAULTS) $(CHAOS_SEED)
+
 .PHONY: demo
 demo:
 	@./demo
@@ -177,6 +183,7 @@ help:
 	@echo 'make bench      measurements'
 	@echo 'make chaos-primary  the primary role under a hundred random faults (an hour)'
 	@echo 'make chaos-migrate  a hundred migrations with faults at random moments (half an hour)'
+	@echo 'make chaos      fencing: nodes that die, or seem to, at random (FAULTS=200, a minute or more each)'
 	@echo 'make deb        the Debian package'
 	@echo 'make install    into DESTDIR'
 	@echo 'make clean-lab  forget the cached node image'

@@ -50,8 +50,9 @@ def node(name, *command, check=True, timeout=120):
 class Processes(threading.Thread):
     """QEMU's processes of the VM on all nodes, as they come and go."""
 
-    def __init__(self):
+    def __init__(self, vm=NAME):
         super().__init__(daemon=True)
+        self.vm = vm
         self.known, self.other, self.wrong, self.ended = {}, {}, [], False
 
     def look_at(self, pid):
@@ -59,7 +60,7 @@ class Processes(threading.Thread):
             with open("/proc/%s/cmdline" % pid, "rb") as f:
                 words = f.read().split(b"\0")
             if not words[0].endswith(b"qemu-system-x86_64") or not any(
-                    w.startswith(b"guest=%s," % NAME.encode()) for w in words):
+                    w.startswith(b"guest=%s," % self.vm.encode()) for w in words):
                 return None
             with open("/proc/%s/cgroup" % pid) as f:
                 place = f.read().split(CGROUP)
@@ -76,11 +77,11 @@ class Processes(threading.Thread):
 
     def has_run(self, name, since):
         """Has the guest written a count on that node since the process came?"""
-        log = "%s/%s/upper/var/log/libvirt/%s.log" % (RUN, name, NAME)
+        log = "%s/%s/upper/var/log/libvirt/%s.log" % (RUN, name, self.vm)
         return os.path.exists(log) and os.path.getsize(log) > since
 
     def size(self, name):
-        log = "%s/%s/upper/var/log/libvirt/%s.log" % (RUN, name, NAME)
+        log = "%s/%s/upper/var/log/libvirt/%s.log" % (RUN, name, self.vm)
         return os.path.getsize(log) if os.path.exists(log) else 0
 
     def run(self):
@@ -90,7 +91,7 @@ class Processes(threading.Thread):
             self.other = {p: t for p, t in self.other.items() if p in pids}
             for pid in list(self.known):
                 if not self.alive(pid):
-                    tell("  process %s on %s ended" % (pid, self.known[pid][0]))
+                    tell("  %s: process %s on %s ended" % (self.vm, pid, self.known[pid][0]))
                     del self.known[pid]
             for pid in pids - set(self.known):
                 if now - self.other.setdefault(pid, now) > 3:
@@ -101,37 +102,37 @@ class Processes(threading.Thread):
             time.sleep(0.05)
 
     def came(self, pid, name, incoming):
-        tell("  process %s on %s came%s" % (pid, name, " (incoming)" if incoming else ""))
+        tell("  %s: process %s on %s came%s" % (self.vm, pid, name, " (incoming)" if incoming else ""))
         for other, (where, arrived, size) in self.known.items():
             if incoming or not self.alive(other):
                 continue
             if where != name and (not arrived or self.has_run(where, size)):
-                self.wrong.append("started on %s while process %s on %s was there" % (name, other, where))
+                self.wrong.append("%s started on %s while process %s on %s was there" % (self.vm, name, other, where))
         self.known[pid] = (name, incoming, self.size(name))
 
 
-def counts():
+def counts(vm=NAME):
     """{boot: {count: [nodes]}} of all that the guest ever wrote."""
     found = {}
     for name in NODES:
-        for log in glob.glob("%s/%s/upper/var/log/libvirt/%s.log*" % (RUN, name, NAME)):
+        for log in glob.glob("%s/%s/upper/var/log/libvirt/%s.log*" % (RUN, name, vm)):
             with open(log, "rb") as f:
                 for n, boot in COUNT_LINE.findall(f.read()):
                     found.setdefault(boot, {}).setdefault(int(n), []).append(name)
     return found
 
 
-def last_count():
-    return sum(max(c) for c in counts().values())
+def last_count(vm=NAME):
+    return sum(max(c) for c in counts(vm).values())
 
 
 class Cluster:
     """ZooKeeper as an operator's client sees it: a new connection whenever one does not answer."""
 
-    def __init__(self):
+    def __init__(self, vm=NAME):
         self.zk = None
         for u in self.ask(lambda zk: zk.get_children_async("/domains")):
-            if self.ask(lambda zk: zk.get_async("/domains/" + u))[0].decode() == NAME:
+            if self.ask(lambda zk: zk.get_async("/domains/" + u))[0].decode() == vm:
                 self.base = "/domains/" + u
 
     def ask(self, request, attempts=60):
