@@ -199,8 +199,8 @@ def draw(table):
 
 def heal(world):
     for name in NODES:
-        lab("bmc", name)
         lab("bmc_mode", name, "works")
+        lab("bmc", name)
     for name in NODES:
         lab("mend", name)
         if os.path.exists("%s/%s/power" % (base.RUN, name)):
@@ -298,8 +298,8 @@ def blind(world, number, victim, seed):
                 fail(world, "%s: %s runs on %s though nobody can know that %s is off" % (what, vm, world.place(vm), victim), seed)
         time.sleep(0.2)
     tell("  nothing was started elsewhere; its BMC works now")
+    lab("bmc_mode", victim, "works")  # first: one that hangs would be waited for
     lab("bmc", victim)
-    lab("bmc_mode", victim, "works")
     if not until(FENCED + 60, lambda: world.wrong() or all(world.place(vm) not in (None, victim) for vm in lost)):
         fail(world, "%s: the VMs of %s do not run elsewhere once its BMC works" % (what, victim), seed)
     heal(world)
