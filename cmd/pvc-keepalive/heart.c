@@ -472,8 +472,12 @@ struct store *heart_store(struct heart *heart) {
 }
 
 void heart_set_armed(struct heart *heart, bool armed) {
+	bool news = armed && !is_armed(heart);
+
 	heart->armed = armed;
 	heart->armed_known = true;
+	if (news && !heart->stopping)
+		beat(heart);
 }
 
 bool heart_was_armed(const struct heart *heart) {

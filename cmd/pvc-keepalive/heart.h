@@ -35,8 +35,9 @@ void heart_stop(struct heart *heart);
 #define HEART_STOP_LIMIT       (2 * USEC_PER_SEC)
 #define HEART_STOP_LIMIT_ARMED (10 * USEC_PER_SEC) /* within TimeoutStopSec= */
 
-/* From the next heartbeat on /pvc/heart/NODE says that. Until it is called the key goes on saying what it did in this
- * boot: a watchdog that this program's predecessor armed is armed. */
+/* From the next heartbeat on, which is made at once when it is news that one is armed, /pvc/heart/NODE says that. Until
+ * it is called the key goes on saying what it did in this boot: a watchdog that this program's predecessor armed is
+ * armed. */
 void heart_set_armed(struct heart *heart, bool armed);
 /* That predecessor's word, as it was found at the start. */
 bool heart_was_armed(const struct heart *heart);

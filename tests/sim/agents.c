@@ -281,12 +281,15 @@ static void beat(struct world *world, int node) {
 	struct host *host = &world->hosts[node];
 	bool lost = host->beat.asked > host->beat.sent && world->now - host->beat.asked >= USEC_PER_SEC;
 
-	if (world->now < host->beat.next && !lost)
+	bool news = host->dog_armed && !host->beat.said_armed;
+
+	if (world->now < host->beat.next && !lost && !news)
 		return;
 	if (world->now >= host->beat.next)
 		host->beat.next = world->now + world->rules.interval;
 	host->beat.asked = world->now;
 	/* armed is said by heartbeats after the first one that fed: an answer that is lost has armed nothing */
+	host->beat.said_armed = host->dog_armed;
 	(void)ask(world, node, KEEPALIVE, (struct message){.kind = REQUEST_BEAT, .detail = host->dog_armed});
 }
 

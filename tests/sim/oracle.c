@@ -4,12 +4,14 @@
 
 #define THAW TIMELINE_RELEASE /* a host that was frozen holds the addresses until its services have stopped */
 
-/* A controller that lies about a host without a watchdog leaves it running, and nobody can know. What is left then is
- * the storage, which takes no more writes of it. */
-static bool counts(const struct world *world, const struct host *host, int vm) {
+/* A controller that lies about a host without a watchdog, or one that has not said yet that its watchdog is armed,
+ * leaves it running, and nobody can know. What is left then is the storage, which takes no more writes of it. */
+static bool counts(const struct world *world, int node, int vm) {
+	const struct host *host = &world->hosts[node];
+
 	if (!host->on || !host->vms[vm])
 		return false;
-	return world->device || !host->lied || !host->blocked;
+	return world->tree.nodes[node].armed || !host->lied || !host->blocked;
 }
 
 static void never_two(struct world *world) {
@@ -17,7 +19,7 @@ static void never_two(struct world *world) {
 		int first = NOBODY;
 
 		for (int node = 0; node < world->nodes; node++) {
-			if (!counts(world, &world->hosts[node], vm))
+			if (!counts(world, node, vm))
 				continue;
 			if (first != NOBODY)
 				broken(world, "never two: VM %d runs on nodes %d and %d", vm, first, node);

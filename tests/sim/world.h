@@ -127,7 +127,7 @@ struct host {
 	/* memory of its keepalive program */
 	struct {
 		usec_t sent, answered, asked, fed_sent;
-		bool fed, ended;
+		bool fed, ended, said_armed;
 		usec_t next;
 	} beat;
 	usec_t watching;
