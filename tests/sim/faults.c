@@ -18,6 +18,7 @@ enum fault {
 	FREEZE,
 	LONG_HANG,
 	LONG_CUT,
+	HANG_AND_CUT, /* cut off while a program hangs: what was answered before is read long after */
 	SLOW_ANSWERS,
 	BMC_TROUBLE,
 	TWO_POWER_CUTS,
@@ -30,7 +31,7 @@ static usec_t seconds(struct world *world, unsigned least, unsigned most) {
 }
 
 /* Faults that heal by themselves need a moment for it; kept per host. */
-static struct { usec_t linked_at, stored_at, bmc_at, slow_at; } heals[NODES];
+static struct { usec_t cut_at, linked_at, stored_at, bmc_at, slow_at; } heals[NODES];
 static usec_t quiet_until;
 
 static void power_cut(struct world *world, int node, bool bmc_too) {
@@ -104,6 +105,10 @@ static void happen(struct world *world, enum fault fault, int node) {
 	case LONG_CUT:
 		cut(world, node, seconds(world, 10, 150));
 		break;
+	case HANG_AND_CUT:
+		hang(world, node, seconds(world, 5, 14));
+		heals[node].cut_at = world->now + seconds(world, 1, 5);
+		break;
 	case SLOW_ANSWERS:
 		host->slow = true;
 		heals[node].slow_at = world->now + seconds(world, 10, 90);
@@ -132,6 +137,10 @@ static void heal_what_is_due(struct world *world) {
 	for (int i = 0; i < world->nodes; i++) {
 		struct host *host = &world->hosts[i];
 
+		if (heals[i].cut_at && world->now >= heals[i].cut_at) {
+			heals[i].cut_at = 0;
+			cut(world, i, seconds(world, 10, 150));
+		}
 		if (heals[i].linked_at && world->now >= heals[i].linked_at) {
 			host->linked = true;
 			heals[i].linked_at = 0;
@@ -153,10 +162,10 @@ static void heal_what_is_due(struct world *world) {
 
 void faults_tick(struct world *world) {
 	static const unsigned char weights[FAULTS] = {
-	    [KILL_PROGRAM] = 12,  [SHORT_HANG] = 8,  [LEADER_CHANGE] = 8, [QUORUM_LOST] = 4,  [SHORT_CUT] = 8,
-	    [CLOCK_STEP] = 4,     [STORAGE_CUT] = 4, [NEW_WISH] = 8,      [POWER_CUT] = 6,    [POWER_AND_BMC_CUT] = 4,
-	    [FREEZE] = 10,        [LONG_HANG] = 8,   [LONG_CUT] = 10,     [SLOW_ANSWERS] = 8, [BMC_TROUBLE] = 8,
-	    [TWO_POWER_CUTS] = 2, [COLD_START] = 1,
+	    [KILL_PROGRAM] = 12, [SHORT_HANG] = 8,     [LEADER_CHANGE] = 8, [QUORUM_LOST] = 4,  [SHORT_CUT] = 8,
+	    [CLOCK_STEP] = 4,    [STORAGE_CUT] = 4,    [NEW_WISH] = 8,      [POWER_CUT] = 6,    [POWER_AND_BMC_CUT] = 4,
+	    [FREEZE] = 10,       [LONG_HANG] = 8,      [LONG_CUT] = 10,     [HANG_AND_CUT] = 6, [SLOW_ANSWERS] = 8,
+	    [BMC_TROUBLE] = 8,   [TWO_POWER_CUTS] = 2, [COLD_START] = 1,
 	};
 	unsigned sum = 0, drawn;
 	int limit = world->ride_out ? HARMLESS : FAULTS;

@@ -101,7 +101,7 @@ bool ask(struct world *world, int node, enum program program, struct message req
 		if (world->messages[i].used)
 			continue;
 		request.used = true;
-		request.is_reply = false;
+		request.is_reply = request.arrived = false;
 		request.sent = world->now;
 		request.at = world->now + latency(world);
 		request.node = node;
@@ -143,11 +143,12 @@ static void take_back(struct world *world, struct message *message) {
 		message->used = false;
 		return;
 	}
-	if (host->frozen || process->hung) { /* it lies in the socket */
+	if (host->frozen || process->hung) { /* it lies in the socket, also when the link is cut meanwhile */
+		message->arrived |= host->linked;
 		message->at = world->now + TICK;
 		return;
 	}
-	if (!host->linked) {
+	if (!host->linked && !message->arrived) {
 		message->used = false;
 		return;
 	}

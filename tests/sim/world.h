@@ -162,7 +162,7 @@ enum request_kind {
 	REQUEST_LEASE, /* claim, adopt, bid, release */
 };
 struct message {
-	bool used, is_reply;
+	bool used, is_reply, arrived;
 	usec_t at, sent;
 	int node;
 	enum program program;
