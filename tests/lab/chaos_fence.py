@@ -8,6 +8,7 @@ that comes while another of the same VM is there, also a frozen one, is a VM tha
 then every VM must run exactly once, every node be in state run, and no fencing be left over. A fault that the cluster has to
 ride out must have changed nothing: no node off, the same processes.
 """
+import glob
 import os
 import random
 import sys
@@ -89,6 +90,10 @@ def fail(world, text, seed):
     for vm, where in world.bases.items():
         print("%s: %s, processes %s" % (vm, {k: world.get(where + "/" + k) for k in
                                             ("state", "node", "lastnode", "holder", "failedreason")}, world.vms[vm].known))
+        for name in NODES:
+            for log in glob.glob("%s/%s/upper/var/log/libvirt/%s.log" % (base.RUN, name, vm)):
+                with open(log, "rb") as f:
+                    print("== console of %s on %s: ...%r" % (vm, name, f.read()[-500:]))
     sys.exit("FAILED (seed %d): %s" % (seed, text))
 
 
@@ -218,6 +223,14 @@ def switch_on(world):
             lab("start", name, check=False)
 
 
+def wait_for_guests(world):
+    """Making a node ready brings its VMs home: a kernel that is emulated may hang for ever when it is moved while it boots."""
+    for vm in VMS:
+        before = last_count(vm)
+        if world.place(vm) and not until(60, lambda: last_count(vm) > before):
+            tell("  %s does not count" % vm)
+
+
 def converge(world, seed, what):
     end = time.monotonic() + CONVERGED
     by_hand = time.monotonic() + 60
@@ -231,6 +244,7 @@ def converge(world, seed, what):
         for name in NODES:
             if name not in ready and world.node_is_up(name):
                 if world.get("/nodes/%s/domainstate" % name) != "ready":
+                    wait_for_guests(world)
                     tell("  %s is made ready" % name)
                     node(name, "pvcctl", "node", "ready", name, "--wait", "--timeout", "120", check=False, timeout=150)
                 if world.get("/nodes/%s/domainstate" % name) == "ready":
