@@ -61,7 +61,8 @@ bmc_stop() {
 	done
 }
 bmc_mode() { # NODE MODE
-	case $2 in works | fail | lie | hang) ;; *) die "bmc_mode: works, fail, lie or hang, not '$2'" ;; esac
+	case $2 in works | fail | lie | pretend | hang) ;; *) die "bmc_mode: works, fail, lie, pretend or hang, not '$2'" ;; esac
+	echo 1 >"$(_bmc_dir "$1")/pretended"
 	echo "$2" >"$(_bmc_dir "$1")/mode"
 }
 bmc_calls() { grep ' set ' "$(_bmc_dir "$1")/calls" || :; }
@@ -78,10 +79,12 @@ bmc_chassis() { # NODE get|set WHAT [VALUE]
 		read -r mode <"$dir/mode" || exit 1
 	done
 	case "$mode $*" in
+	"pretend get power") echo "power:$(cat "$dir/pretended")" ;;
+	"pretend set power "*) echo "$3" >"$dir/pretended" ;;
 	*" get power") if node_has_power "$node"; then echo power:1; else echo power:0; fi ;;
 	*" get boot") echo boot:default ;;
 	fail*) exit 1 ;;
-	lie*) ;;
+	lie* | pretend*) ;;
 	*" set power 1") node_has_power "$node" || _bmc_boots "$node" ;;
 	*" set power 0") node_kill "$node" ;;
 	*" set reset 1")

@@ -47,10 +47,11 @@ node_freeze() {
 	echo 1 >"$LAB_CG/$1/cgroup.freeze"
 	until_true 30 _frozen_is "$1" 1 || die "$1 does not freeze"
 }
-# thaw NODE: cables and processors are back at the same time, as far as that goes: all networks in one call.
+# thaw NODE [NET...]: cables and processors are back at the same time, as far as that goes: all networks, or these, in one call.
 node_thaw() {
+	local nets=${*:2}
 	# shellcheck disable=SC2086
-	_cut_nft delete element bridge cut off "$(_cut_set "$1" $NETS)" 2>/dev/null || : # gone with a power cut
+	_cut_nft delete element bridge cut off "$(_cut_set "$1" ${nets:-$NETS})" 2>/dev/null || : # gone with a power cut
 	echo 0 >"$LAB_CG/$1/cgroup.freeze"
 	until_true 30 _frozen_is "$1" 0 || die "$1 does not thaw"
 }

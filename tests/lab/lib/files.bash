@@ -24,6 +24,8 @@ node_files() { # NODE DIRECTORY
 		[Service]
 		BindReadOnlyPaths=-/run/boot-id:/proc/sys/kernel/random/boot_id
 	E
+	# pvc-watch-ceph runs tools as units that are under no restriction at all: those have the node's own /proc
+	_put /etc/systemd/system/pvc-osd-.service.d/boot-id.conf ''
 }
 
 _put() { # PATH [TEXT], in $upper
