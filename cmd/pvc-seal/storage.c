@@ -59,7 +59,7 @@ static int break_locks(struct seal *seal, const char *pool, const char *image, c
 
 		if (!holder->cookie || !storage_seal_takes(holder->address, &seal->hosts, &seal->others))
 			continue;
-		r = ceph_image_release(seal->ceph, CEPH_MONITORING, pool, image, holder, CLIENT_SECONDS, &error);
+		r = ceph_image_release(seal->ceph, CEPH_MONITORING, pool, image, holder, 0, &error);
 		if (r == 0)
 			seal->locks++;
 		else

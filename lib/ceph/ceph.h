@@ -119,7 +119,8 @@ int ceph_image_holders(struct ceph *ceph, enum ceph_use use, const char *pool, c
  * ceph_wait_map() then makes everything that this process does later on that connection come after it. */
 int ceph_blocklist(struct ceph *ceph, enum ceph_use use, const char *address, uint64_t seconds, char **ret_error);
 int ceph_wait_map(struct ceph *ceph, enum ceph_use use, char **ret_error);
-/* Takes it away from one client that is known to be dead: blocklists it, waits for the map, breaks its lock. */
+/* Takes it away from one client that is known to be dead: blocklists it (seconds 0: it is already), waits for the map,
+ * breaks its lock. */
 int ceph_image_release(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
 		       const struct ceph_holder *holder, uint64_t seconds, char **ret_error);
 /* Takes the image away from all who hold it, for good: blocklists lockers and watchers, waits for the map, breaks the

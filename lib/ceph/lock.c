@@ -193,7 +193,7 @@ int ceph_image_release(struct ceph *ceph, enum ceph_use use, const char *pool, c
 		       const struct ceph_holder *holder, uint64_t seconds, char **ret_error) {
 	const struct ceph_holders one = {.items = (struct ceph_holder *)holder, .count = 1};
 	_cleanup_io_ struct io io = {0};
-	int r = ceph_blocklist(ceph, use, holder->address, seconds, ret_error);
+	int r = seconds ? ceph_blocklist(ceph, use, holder->address, seconds, ret_error) : 0;
 
 	if (r == 0)
 		r = ceph_wait_map(ceph, use, ret_error);

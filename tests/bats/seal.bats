@@ -80,6 +80,9 @@ has_vm() { # VOLUME: a VM of the victim's
 	run --separate-stderr seal --json pvchv2
 	[ "$status" -eq 0 ]
 	$PYTHON -c 'import json,sys; r=json.loads(sys.argv[1]); assert (r["node"],r["sealed"],r["addresses"],r["locks"])==("pvchv2",True,["10.99.0.2"],1) and r["epoch"]>0 and r["clients"][0].startswith("10.99.0.2:0/"), r' "$output"
+	# each change of the map costs a second, for each VM: one for its client by itself, none for its lock
+	$PYTHON -c 'import json,sys; more=json.load(sys.stdin)["epoch"]-json.loads(sys.argv[1])["epoch"]; assert more<=2, more' "$output" \
+		< <(ceph_ask osd dump --format json </dev/null)
 	wait_until 60 refused "$V"
 	run ! locked "$V"
 	listed 10.99.0.2:0/0
