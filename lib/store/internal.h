@@ -84,6 +84,7 @@ struct store {
 	usec_t lost_at; /* when the session was heard of last, while it is not connected */
 	usec_t confirmed;
 	usec_t attempt_deadline, attempt_limit; /* of one try to connect to one server */
+	usec_t next_attempt;                    /* not before: all servers were tried just now */
 	unsigned attempts;
 	struct op *probing;
 	struct op_list queues[QUEUE_COUNT];

@@ -19,7 +19,9 @@
 
 #define RETRY_USEC       USEC_PER_SEC           /* between tries to make a handle at all: no name resolves */
 #define ATTEMPT_USEC     (1000 * USEC_PER_MSEC) /* first limit for one try to connect; doubled after each round */
-#define CLOSE_USEC       (500 * USEC_PER_MSEC)  /* what store_close() may wait for the server */
+#define ATTEMPT_MAX      (16 * ATTEMPT_USEC)
+#define ROUND_USEC       (200 * USEC_PER_MSEC) /* between two rounds through all servers */
+#define CLOSE_USEC       (500 * USEC_PER_MSEC) /* what store_close() may wait for the server */
 #define PROBES_A_TIMEOUT 6
 #define FORGET_TIMEOUTS  6 /* a session is given up when it could not be taken up again for so many of its time-outs */
 
@@ -239,7 +241,9 @@ static void attempt_check(struct store *store, bool fresh, usec_t *wait) {
 		return;
 	if (fresh) {
 		if (++store->attempts % (store->server_count + 1) == 0) {
-			store->attempt_limit *= 2;
+			if (store->attempt_limit < ATTEMPT_MAX)
+				store->attempt_limit *= 2;
+			store->next_attempt = now + ROUND_USEC;
 			(void)resolve_start(store); /* tried again in the next round */
 		}
 		store->attempt_deadline = now + store->attempt_limit;
@@ -281,6 +285,20 @@ static bool is_refused(const struct store *store) {
 	       now_monotonic() - store->lost_at > FORGET_TIMEOUTS * (usec_t)store->timeout_ms * USEC_PER_MSEC;
 }
 
+/* Servers without a quorum take connections and close them at once, and the library goes to the next one without a
+ * pause: thousands of connections a second, just when the servers elect a leader. */
+static usec_t pause_left(const struct store *store) {
+	int state = zoo_state(store->zh);
+
+	return state == 0 || state == ZOO_NOTCONNECTED_STATE ? deadline_left(store->next_attempt) : 0;
+}
+
+static int tick_in(struct store *store, usec_t wait) {
+	int r = sd_event_source_set_time_relative(store->tick, wait);
+
+	return r < 0 ? r : sd_event_source_set_enabled(store->tick, SD_EVENT_ON);
+}
+
 static int on_prepare(sd_event_source *source, void *userdata) {
 	struct store *store = userdata;
 	struct timeval tv = {0};
@@ -297,6 +315,11 @@ static int on_prepare(sd_event_source *source, void *userdata) {
 	}
 	if (!store->zh)
 		return event_timer(store->event, &store->tick, RETRY_USEC, on_tick, store);
+	wait = pause_left(store);
+	if (wait > 0) {
+		io_drop(store);
+		return tick_in(store, wait);
+	}
 	store->in_library++;
 	rc = zookeeper_interest(store->zh, &fd, &interest, &tv);
 	store->in_library--;
@@ -315,8 +338,7 @@ static int on_prepare(sd_event_source *source, void *userdata) {
 	if (r < 0)
 		return r;
 	attempt_check(store, fresh, &wait);
-	r = sd_event_source_set_time_relative(store->tick, wait);
-	return r < 0 ? r : sd_event_source_set_enabled(store->tick, SD_EVENT_ON);
+	return tick_in(store, wait);
 }
 
 /* ---- public ---------------------------------------------------------------------------------------------------- */

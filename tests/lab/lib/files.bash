@@ -24,8 +24,9 @@ node_files() { # NODE DIRECTORY
 		[Service]
 		BindReadOnlyPaths=-/run/boot-id:/proc/sys/kernel/random/boot_id
 	E
-	# pvc-watch-ceph runs tools as units that are under no restriction at all: those have the node's own /proc
+	# Units that are under no restriction at all have the node's own /proc: what pvc-watch-ceph runs, and the one that starts the chain again.
 	_put /etc/systemd/system/pvc-osd-.service.d/boot-id.conf ''
+	_put /etc/systemd/system/pvc-retry@.service.d/boot-id.conf ''
 }
 
 _put() { # PATH [TEXT], in $upper
