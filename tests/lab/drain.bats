@@ -78,7 +78,8 @@ node_is() { [ "$(zk_in_node get /nodes/pvchv1/domainstate)" = "$1" ]; }
 		vm_key_is $name lastnode pvchv1
 		wait_until 60 counts_on "$(places $name)" $name "$(last_on pvchv1 $name)"
 	done
-	[ "$(for name in $VMS; do places $name; done | sort | uniq -c | tr -s ' \n' ' ')" = " 2 pvchv2 2 pvchv3 " ]
+	# both got some; how many depends on when their heartbeats said so
+	[ "$(for name in $VMS; do places $name; done | sort | uniq | tr '\n' ' ')" = "pvchv2 pvchv3 " ]
 	vm_key_is stuck state stop
 	vm_key_is spare state stop
 	vm_key_is spare node pvchv1
