@@ -19,14 +19,15 @@ node_files() { # NODE DIRECTORY
 	chmod 600 "$upper/etc/pvc/pvcd.yaml"
 	mkdir -p "$upper/var/log/journal"
 	# A unit with a /proc of its own lacks the boot id that nspawn puts over the machine's: all nodes would be in the same boot, for ever.
+	# Only for those that ask for it: a command of a unit that is under no restriction (ExecStop=+...) would fail for it.
+	local unit
 	_put /etc/tmpfiles.d/boot-id.conf 'C /run/boot-id 0444 - - - /proc/sys/kernel/random/boot_id'
-	_put /etc/systemd/system/pvc-.service.d/boot-id.conf <<-'E'
-		[Service]
-		BindReadOnlyPaths=-/run/boot-id:/proc/sys/kernel/random/boot_id
-	E
-	# Units that are under no restriction at all have the node's own /proc: what pvc-watch-ceph runs, and the one that starts the chain again.
-	_put /etc/systemd/system/pvc-osd-.service.d/boot-id.conf ''
-	_put /etc/systemd/system/pvc-retry@.service.d/boot-id.conf ''
+	for unit in pvc-keepalive pvc-watch-nodes; do
+		_put /etc/systemd/system/$unit.service.d/boot-id.conf <<-'E'
+			[Service]
+			BindReadOnlyPaths=-/run/boot-id:/proc/sys/kernel/random/boot_id
+		E
+	done
 }
 
 _put() { # PATH [TEXT], in $upper
