@@ -19,14 +19,15 @@ node_files() { # NODE DIRECTORY
 	chmod 600 "$upper/etc/pvc/pvcd.yaml"
 	mkdir -p "$upper/var/log/journal"
 	# A unit with a /proc of its own lacks the boot id that nspawn puts over the machine's: all nodes would be in the same boot, for ever.
-	# Only for those that ask for it: a command of a unit that is under no restriction (ExecStop=+...) would fail for it.
-	local unit
 	_put /etc/tmpfiles.d/boot-id.conf 'C /run/boot-id 0444 - - - /proc/sys/kernel/random/boot_id'
-	for unit in pvc-keepalive pvc-watch-nodes; do
-		_put /etc/systemd/system/$unit.service.d/boot-id.conf <<-'E'
-			[Service]
-			BindReadOnlyPaths=-/run/boot-id:/proc/sys/kernel/random/boot_id
-		E
+	_put /etc/systemd/system/pvc-.service.d/boot-id.conf <<-'E'
+		[Service]
+		BindReadOnlyPaths=-/run/boot-id:/proc/sys/kernel/random/boot_id
+	E
+	# Not those that run a command under no restriction (ExecStop=+...): it has the node's own /proc, and would fail for the line above.
+	local unit
+	for unit in pvc-floating-release pvc-gateway-release pvc-osd- pvc-retry@; do
+		_put /etc/systemd/system/$unit.service.d/boot-id.conf ''
 	done
 }
 
