@@ -12,59 +12,16 @@
 #define CLIENT_SECONDS 86400                 /* a client by itself: its process is dead, its number never comes again */
 
 static int blocklist_hosts(struct seal *seal) {
+	_cleanup_strlist_ struct strlist clients = {0};
 	_cleanup_free_ char *error = NULL;
 	int r = 0;
 
-	for (size_t i = 0; i < seal->hosts.count && r == 0; i++) {
-		_cleanup_free_ char *client = storage_host_client(seal->hosts.items[i]);
-
-		r = client ? ceph_blocklist(seal->ceph, CEPH_MONITORING, client, HOST_SECONDS, &error) : -ENOMEM;
-	}
+	for (size_t i = 0; i < seal->hosts.count && r == 0; i++)
+		r = strlist_take(&clients, storage_host_client(seal->hosts.items[i]));
+	if (r == 0)
+		r = ceph_blocklist_all(seal->ceph, &clients, HOST_SECONDS, &error);
 	if (r < 0)
 		log_error("%s", error ? error : strerror(-r));
-	return r;
-}
-
-/* A volume's holders that are to lose it. *ret_unknown: an address that no node has was among them. */
-static int take_clients(struct seal *seal, const char *pool, const char *image, struct ceph_holders *holders,
-			bool *ret_unknown) {
-	_cleanup_free_ char *error = NULL;
-	int r = ceph_image_holders(seal->ceph, CEPH_MONITORING, pool, image, holders, &error);
-
-	if (r == -ENOENT)
-		return 0;
-	for (size_t i = 0; i < holders->count && r == 0; i++) {
-		const char *client = holders->items[i].address;
-
-		if (!storage_seal_takes(client, &seal->hosts, &seal->others))
-			continue;
-		if (!strlist_contains(&seal->clients, client)) {
-			r = ceph_blocklist(seal->ceph, CEPH_MONITORING, client, CLIENT_SECONDS, &error);
-			if (r == 0)
-				r = strlist_add(&seal->clients, client);
-			*ret_unknown = *ret_unknown || !storage_client_on(client, &seal->hosts);
-		}
-	}
-	if (r < 0)
-		log_warning("%s/%s: %s", pool, image, error ? error : strerror(-r));
-	return r;
-}
-
-static int break_locks(struct seal *seal, const char *pool, const char *image, const struct ceph_holders *holders) {
-	int r = 0;
-
-	for (size_t i = 0; i < holders->count && r == 0; i++) {
-		const struct ceph_holder *holder = &holders->items[i];
-		_cleanup_free_ char *error = NULL;
-
-		if (!holder->cookie || !storage_seal_takes(holder->address, &seal->hosts, &seal->others))
-			continue;
-		r = ceph_image_release(seal->ceph, CEPH_MONITORING, pool, image, holder, 0, &error);
-		if (r == 0)
-			seal->locks++;
-		else
-			log_warning("%s", error ? error : strerror(-r));
-	}
 	return r;
 }
 
@@ -77,27 +34,124 @@ static int wait_for_osds(struct seal *seal) {
 	return r;
 }
 
-/* All volumes; the first that cannot be looked at because its OSDs do not answer ends it. */
-static int take_volumes(struct seal *seal) {
-	bool unknown = false;
+/* A volume of a VM that the victim may have had. */
+struct volume {
+	char *pool;
+	const char *image; /* inside pool */
+	struct ceph_holders holders;
+};
+
+static void volumes_free(struct volume *volumes, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		free(volumes[i].pool);
+		ceph_holders_free(&volumes[i].holders);
+	}
+	free(volumes);
+}
+
+/* Who holds it, and which of these clients it is taken from. *ret_unknown: one by an address that no node has. */
+static int look(struct seal *seal, const char *name, struct volume *ret, struct strlist *clients, bool *ret_unknown) {
+	_cleanup_free_ char *error = NULL;
+	char *slash;
+	int r;
+
+	ret->pool = strdup(name);
+	slash = ret->pool ? strchr(ret->pool, '/') : NULL;
+	if (!slash)
+		return -ENOMEM;
+	*slash = '\0';
+	ret->image = slash + 1;
+	r = ceph_image_holders(seal->ceph, CEPH_MONITORING, ret->pool, ret->image, &ret->holders, &error);
+	if (r == -ENOENT)
+		return 0;
+	for (size_t i = 0; i < ret->holders.count && r == 0; i++) {
+		const char *client = ret->holders.items[i].address;
+
+		if (!storage_seal_takes(client, &seal->hosts, &seal->others) || strlist_contains(clients, client))
+			continue;
+		r = strlist_add(clients, client);
+		*ret_unknown = *ret_unknown || !storage_client_on(client, &seal->hosts);
+	}
+	if (r < 0) {
+		log_warning("%s: %s", name, error ? error : strerror(-r));
+		ceph_holders_free(&ret->holders); /* not all of them will be blocklisted: no lock of theirs is broken */
+	}
+	return r;
+}
+
+static int break_locks(struct seal *seal, const struct volume *volume) {
+	struct ceph_holders taken = {0}; /* owns no text */
+	_cleanup_free_ char *error = NULL;
 	int r = 0;
 
-	for (size_t i = 0; i < seal->volumes.count && r != -ETIMEDOUT && r != -ENOMEM; i++) {
-		_cleanup_ceph_holders_ struct ceph_holders holders = {0};
-		_cleanup_free_ char *pool = strdup(seal->volumes.items[i]);
-		char *slash = pool ? strchr(pool, '/') : NULL;
+	if (volume->holders.count == 0)
+		return 0;
+	taken.items = calloc(volume->holders.count, sizeof(*taken.items));
+	if (!taken.items)
+		return -ENOMEM;
+	for (size_t i = 0; i < volume->holders.count; i++) {
+		const struct ceph_holder *holder = &volume->holders.items[i];
 
-		if (!slash)
-			return -ENOMEM;
-		*slash = '\0';
-		r = take_clients(seal, pool, slash + 1, &holders, &unknown);
-		if (r == 0)
-			r = break_locks(seal, pool, slash + 1, &holders);
+		if (holder->cookie && storage_seal_takes(holder->address, &seal->hosts, &seal->others))
+			taken.items[taken.count++] = *holder;
 	}
+	if (taken.count > 0)
+		r = ceph_image_break_locks(seal->ceph, CEPH_MONITORING, volume->pool, volume->image, &taken, &error);
+	if (r == 0)
+		seal->locks += taken.count;
+	else
+		log_warning("%s", error ? error : strerror(-r));
+	free(taken.items);
+	return r;
+}
+
+static int blocklist_clients(struct seal *seal, const struct strlist *clients) {
+	_cleanup_free_ char *error = NULL;
+	int r = ceph_blocklist_all(seal->ceph, clients, CLIENT_SECONDS, &error);
+
+	if (r == 0)
+		r = ceph_wait_map(seal->ceph, CEPH_MONITORING, &error);
+	for (size_t i = 0; i < clients->count && r == 0; i++)
+		r = strlist_add(&seal->clients, clients->items[i]);
 	if (r < 0)
+		log_warning("%s", error ? error : strerror(-r));
+	return r;
+}
+
+/* When OSDs do not answer for one volume, it is not tried for the next. */
+static bool goes_on(int result) {
+	return result != -ETIMEDOUT && result != -ENOMEM;
+}
+
+/* All volumes are looked at, all clients are blocklisted together, and only when the map that says so is there are
+ * locks broken. */
+static int take_volumes(struct seal *seal) {
+	struct volume *volumes = seal->volumes.count > 0 ? calloc(seal->volumes.count, sizeof(*volumes)) : NULL;
+	_cleanup_strlist_ struct strlist clients = {0};
+	bool unknown = false, all = true, blocked;
+	size_t count = 0;
+	int r = 0, confirmed;
+
+	if (!volumes)
+		return seal->volumes.count > 0 ? -ENOMEM : 0;
+	while (count < seal->volumes.count && goes_on(r)) {
+		r = look(seal, seal->volumes.items[count], &volumes[count], &clients, &unknown);
+		all = all && r == 0;
+		count++;
+	}
+	r = clients.count > 0 ? blocklist_clients(seal, &clients) : 0;
+	all = all && r == 0;
+	confirmed = unknown ? wait_for_osds(seal) : 0;
+	blocked = r == 0 && confirmed == 0;
+	for (size_t i = 0; i < count && blocked && goes_on(r); i++) {
+		r = break_locks(seal, &volumes[i]);
+		all = all && r == 0;
+	}
+	if (!all)
 		log_warning("not all locks of %s are broken: when its VMs are started, those of its volumes are",
 			    seal->node);
-	return unknown ? wait_for_osds(seal) : 0;
+	volumes_free(volumes, count);
+	return confirmed;
 }
 
 int storage_seal(struct seal *seal) {
@@ -117,7 +171,7 @@ int storage_seal(struct seal *seal) {
 }
 
 int storage_lift(struct seal *seal) {
-	_cleanup_strlist_ struct strlist listed = {0};
+	_cleanup_strlist_ struct strlist listed = {0}, clients = {0};
 	_cleanup_free_ char *error = NULL;
 	int r = ceph_blocklisted(seal->ceph, CEPH_MONITORING, &listed, &error);
 
@@ -129,9 +183,11 @@ int storage_lift(struct seal *seal) {
 
 		if (!client)
 			r = -ENOMEM;
-		else if (strlist_contains(&listed, client))
-			r = ceph_blocklist_remove(seal->ceph, client, &error);
+		else if (strlist_contains(&listed, client) && !strlist_contains(&clients, client))
+			r = strlist_take(&clients, move_ptr(client));
 	}
+	if (r == 0)
+		r = ceph_blocklist_remove_all(seal->ceph, &clients, &error);
 	if (r < 0)
 		log_error("%s", error ? error : strerror(-r));
 	return r;

@@ -119,10 +119,12 @@ int ceph_image_holders(struct ceph *ceph, enum ceph_use use, const char *pool, c
  * ceph_wait_map() then makes everything that this process does later on that connection come after it. */
 int ceph_blocklist(struct ceph *ceph, enum ceph_use use, const char *address, uint64_t seconds, char **ret_error);
 int ceph_wait_map(struct ceph *ceph, enum ceph_use use, char **ret_error);
-/* Takes it away from one client that is known to be dead: blocklists it (seconds 0: it is already), waits for the map,
- * breaks its lock. */
+/* Takes it away from one client that is known to be dead: blocklists it, waits for the map, breaks its lock. */
 int ceph_image_release(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
 		       const struct ceph_holder *holder, uint64_t seconds, char **ret_error);
+/* Only the last of these three steps, for all the locks among these holders: whoever calls it has done the others. */
+int ceph_image_break_locks(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
+			   const struct ceph_holders *holders, char **ret_error);
 /* Takes the image away from all who hold it, for good: blocklists lockers and watchers, waits for the map, breaks the
  * locks, in that order. What they still send is refused. *ret_broken (or NULL): how many there were. */
 int ceph_image_seize(struct ceph *ceph, const char *pool, const char *image, uint64_t seconds, size_t *ret_broken,
@@ -132,7 +134,11 @@ int ceph_image_seize(struct ceph *ceph, const char *pool, const char *image, uin
 
 /* The addresses that are blocklisted now. */
 int ceph_blocklisted(struct ceph *ceph, enum ceph_use use, struct strlist *ret, char **ret_error);
-int ceph_blocklist_remove(struct ceph *ceph, const char *address, char **ret_error); /* one that is not listed: 0 */
+/* Like ceph_blocklist() for each of these, but at the same time: a change of the map takes the monitors a second, and
+ * they put all that waits for one into it. The first error ends it, with some of them done. */
+int ceph_blocklist_all(struct ceph *ceph, const struct strlist *addresses, uint64_t seconds, char **ret_error);
+/* The other way; an address that is not listed is as it should be. */
+int ceph_blocklist_remove_all(struct ceph *ceph, const struct strlist *addresses, char **ret_error);
 /* Waits until every OSD that is up has the map as it is now, or a newer one, by its own word; one that is down counts
  * for nothing, as it gets the map before it takes anything again. -ETIMEDOUT names the first that is behind, at most
  * one bound of the connection after the deadline. */

@@ -189,15 +189,20 @@ int ceph_image_seize(struct ceph *ceph, const char *pool, const char *image, uin
 	return r;
 }
 
+int ceph_image_break_locks(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
+			   const struct ceph_holders *holders, char **ret_error) {
+	_cleanup_io_ struct io io = {0};
+	int r = io_open(ceph, use, pool, &io, ret_error);
+
+	return r < 0 ? r : break_locks(&io, pool, image, holders, ret_error);
+}
+
 int ceph_image_release(struct ceph *ceph, enum ceph_use use, const char *pool, const char *image,
 		       const struct ceph_holder *holder, uint64_t seconds, char **ret_error) {
 	const struct ceph_holders one = {.items = (struct ceph_holder *)holder, .count = 1};
-	_cleanup_io_ struct io io = {0};
-	int r = seconds ? ceph_blocklist(ceph, use, holder->address, seconds, ret_error) : 0;
+	int r = ceph_blocklist(ceph, use, holder->address, seconds, ret_error);
 
 	if (r == 0)
 		r = ceph_wait_map(ceph, use, ret_error);
-	if (r == 0)
-		r = io_open(ceph, use, pool, &io, ret_error);
-	return r < 0 ? r : break_locks(&io, pool, image, &one, ret_error);
+	return r < 0 ? r : ceph_image_break_locks(ceph, use, pool, image, &one, ret_error);
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Sealing a host off: the list of blocklisted addresses, and waiting until every OSD knows of it. That this process has
- * the newest map is not enough: an OSD that has not heard of it yet still takes what the sealed host sends.
+ * Sealing a host off: the list of blocklisted addresses, many changes of it at once, and waiting until every OSD knows
+ * of it. That this process has the newest map is not enough: an OSD that has not heard of it yet still takes what the
+ * sealed host sends.
  */
 #include <poll.h>
+#include <pthread.h>
 
 #include "ceph/internal.h"
 
 #define ROUND_PAUSE 100 /* ms between two looks at OSDs that are behind */
+#define AT_ONCE     256 /* commands for one change of the map: each is a thread that waits */
 
 static json_t *arguments(const char *prefix) {
 	return json_pack("{s:s}", "prefix", prefix);
@@ -36,14 +39,80 @@ int ceph_blocklisted(struct ceph *ceph, enum ceph_use use, struct strlist *ret, 
 	return 0;
 }
 
-int ceph_blocklist_remove(struct ceph *ceph, const char *address, char **ret_error) {
+static int remove_one(struct ceph *ceph, const char *address, uint64_t seconds, char **ret_error) {
 	int r = ceph_command(ceph,
 			     &(struct ceph_command){.use = CEPH_MONITORING,
 						    .arguments = json_pack("{s:s, s:s, s:s}", "prefix", "osd blocklist",
 									   "blocklistop", "rm", "addr", address)},
 			     NULL, ret_error);
 
+	(void)seconds;
 	return r == -ENOENT ? 0 : r; /* it is not listed */
+}
+
+static int add_one(struct ceph *ceph, const char *address, uint64_t seconds, char **ret_error) {
+	return ceph_blocklist(ceph, CEPH_MONITORING, address, seconds, ret_error);
+}
+
+/* What several threads do together; librados has no call that would not wait for a monitor's answer. */
+struct batch {
+	struct ceph *ceph;
+	const struct strlist *addresses;
+	int (*one)(struct ceph *ceph, const char *address, uint64_t seconds, char **ret_error);
+	uint64_t seconds;
+	pthread_mutex_t lock; /* of what follows */
+	size_t next;
+	int result;
+	char *error;
+};
+
+static void *batch_main(void *arg) {
+	struct batch *batch = arg;
+
+	(void)pthread_mutex_lock(&batch->lock);
+	while (batch->result == 0 && batch->next < batch->addresses->count) {
+		const char *address = batch->addresses->items[batch->next++];
+		_cleanup_free_ char *error = NULL;
+		int r;
+
+		(void)pthread_mutex_unlock(&batch->lock);
+		r = batch->one(batch->ceph, address, batch->seconds, &error);
+		(void)pthread_mutex_lock(&batch->lock);
+		if (r < 0 && batch->result == 0) {
+			batch->result = r;
+			batch->error = move_ptr(error);
+		}
+	}
+	(void)pthread_mutex_unlock(&batch->lock);
+	return NULL;
+}
+
+static int batch_run(struct batch *batch, char **ret_error) {
+	pthread_t threads[AT_ONCE - 1];
+	size_t count = 0;
+
+	(void)pthread_mutex_init(&batch->lock, NULL); /* default attributes: cannot fail */
+	/* one that cannot be started leaves its part to the others, the last of which is this one */
+	while (count < ARRAY_SIZE(threads) && count + 1 < batch->addresses->count &&
+	       pthread_create(&threads[count], NULL, batch_main, batch) == 0)
+		count++;
+	(void)batch_main(batch);
+	while (count > 0)
+		(void)pthread_join(threads[--count], NULL);
+	(void)pthread_mutex_destroy(&batch->lock);
+	if (batch->result < 0 && ret_error)
+		*ret_error = move_ptr(batch->error);
+	free(batch->error);
+	return batch->result;
+}
+
+int ceph_blocklist_all(struct ceph *ceph, const struct strlist *addresses, uint64_t seconds, char **ret_error) {
+	return batch_run(&(struct batch){.ceph = ceph, .addresses = addresses, .one = add_one, .seconds = seconds},
+			 ret_error);
+}
+
+int ceph_blocklist_remove_all(struct ceph *ceph, const struct strlist *addresses, char **ret_error) {
+	return batch_run(&(struct batch){.ceph = ceph, .addresses = addresses, .one = remove_one}, ret_error);
 }
 
 int ceph_osd_down(struct ceph *ceph, const struct strlist *ids, char **ret_error) {

@@ -103,6 +103,34 @@ has_vm() { # VOLUME: a VM of the victim's
 	can_write "$VICTIM" "$V"
 }
 
+@test "many clients, and monitors as slow as by default: all are refused within a few changes of the map, each of which costs a second" {
+	local count=${SEAL_CLIENTS:-60} before changes
+	# locks of clients that are gone, each a client of its own
+	ip netns exec "$VICTIM" "$PYTHON" -c '
+import sys, rados, rbd
+for i in range(int(sys.argv[1])):
+    with rados.Rados(conffile=sys.argv[2]) as cluster, cluster.open_ioctx("rbd") as pool:
+        rbd.RBD().create(pool, f"many{i}", 1 << 22, features=1)
+        with rbd.Image(pool, f"many{i}") as image:
+            image.lock_exclusive("many")' "$count" "$CEPH_CONF"
+	has_vm "$(seq -s "'/></disk><disk type='network'><source protocol='rbd' name='rbd/many" 0 $((count - 1)) | sed "s|^|$V'/></disk><disk type='network'><source protocol='rbd' name='rbd/many|")"
+	[ "$(ceph_rbd lock ls "rbd/many$((count - 1))" | grep -c client)" = 1 ]
+	ceph_ask tell mon.a config set paxos_propose_interval 1 </dev/null
+	before=$(epoch)
+	SECONDS=0
+	run --separate-stderr seal --json pvchv2
+	changes=$(($(epoch) - before))
+	echo "# $count clients: $SECONDS s, $changes changes of the map" >&3
+	ceph_ask tell mon.a config set paxos_propose_interval 0.05 </dev/null
+	[ "$status" -eq 0 ]
+	$PYTHON -c 'import json,sys; r=json.loads(sys.argv[1]); assert (len(set(r["clients"])), r["locks"]) == (int(sys.argv[2]),) * 2, r' "$output" "$count"
+	[ "$changes" -le 10 ]
+	run ! locked "many$((count - 1))"
+	ceph_ask osd blocklist ls </dev/null >"$T/listed"
+	for client in $($PYTHON -c 'import json,sys; print(*json.loads(sys.argv[1])["clients"])' "$output"); do grep -q "^$client " "$T/listed"; done
+}
+epoch() { ceph_ask osd dump --format json </dev/null | "$PYTHON" -c 'import json,sys; print(json.load(sys.stdin)["epoch"])'; }
+
 @test "a client by an address that nobody knows: blocklisted when it holds a volume of the victim's VM, and only then" {
 	zk set /nodes/pvchv2/addresses 10.99.0.77
 	ceph_rbd create --size 64M --image-feature layering,exclusive-lock rbd/foreign
