@@ -54,7 +54,7 @@ struct peer {
 	char *paths[PEER_KEY_COUNT];
 
 	/* what they hold */
-	usec_t changed; /* the heartbeat, seen by this process */
+	usec_t changed; /* the heartbeat, or the word that it has registered, seen by this process */
 	enum daemon_state state;
 	struct fence_heart heart;
 	struct fence_record record;

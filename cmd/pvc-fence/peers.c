@@ -41,6 +41,10 @@ static void changed(struct store *store, const struct store_value *value, void *
 		break;
 	case PEER_STATE:
 		peer->state = daemon_state_parse(text);
+		/* it has registered, after whatever time: its first heartbeat comes when the programs before it are up
+		 */
+		if (peer->state == DAEMON_INIT)
+			peer->changed = now_monotonic();
 		break;
 	case PEER_HEART:
 		peer->heart = fence_heart_parse(text);
@@ -122,8 +126,10 @@ static bool is_back(const struct peer *peer) {
 	       peer->watches[PEER_STATE].version != peer->record.state_version;
 }
 
+/* The boot's id is there from its registration on; it is up when its heartbeat comes. */
 static bool is_another_boot(const struct peer *peer) {
-	return *peer->heart.boot && !str_equal(peer->heart.boot, peer->record.boot);
+	return peer->watches[PEER_BEAT].version != peer->record.beat && *peer->heart.boot &&
+	       !str_equal(peer->heart.boot, peer->record.boot);
 }
 
 void peer_view(const struct peer *peer, struct fence_view *ret) {

@@ -146,12 +146,14 @@ static int run_start_with(struct plan *plan, const struct options *options) {
 
 static int run_start(const struct config *config, const struct options *options) {
 	bool dry = options->dry_run || options->check;
-	_cleanup_free_ char *static_data = NULL, *addresses = NULL, *error = NULL,
+	_cleanup_free_ char *static_data = NULL, *addresses = NULL, *boot = NULL, *error = NULL,
 			    *now = str_printf("%lld", (long long)time(NULL));
 	struct plan plan = {.config = config, .now = now, .dry = dry, .lasting = options->check};
 	char address[IP_PREFIX_TEXT] = "";
 	int r = host_static_data(&static_data), code;
 
+	if (r == 0)
+		r = host_boot_id(&boot);
 	if (r == 0)
 		r = address_list(config, &addresses);
 	if (r < 0 || !now) {
@@ -159,6 +161,7 @@ static int run_start(const struct config *config, const struct options *options)
 		return EXIT_SYSTEM;
 	}
 	plan.static_data = static_data;
+	plan.boot = boot;
 	plan.addresses = addresses;
 	if (config->enable_networking && config->cluster.address.family)
 		ip_prefix_format(&config->cluster.address, false, address);

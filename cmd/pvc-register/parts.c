@@ -2,6 +2,8 @@
 /* What the three parts write. */
 #include "register.h"
 
+#include "cluster/fence_record.h"
+
 /* ---- the base keys ---- */
 
 static int tree_paths(const struct plan *plan, struct strlist *ret) {
@@ -115,8 +117,9 @@ static int node_paths(const struct plan *plan, struct strlist *ret) {
 		if (r < 0)
 			return r;
 	}
-	/* the two last ones */
-	if (strlist_take(ret, store_path(STORE_PVC_AGENTS, plan->config->node, (char *)NULL)) < 0)
+	/* the three last ones */
+	if (strlist_take(ret, store_path(STORE_PVC_HEART, plan->config->node, (char *)NULL)) < 0 ||
+	    strlist_take(ret, store_path(STORE_PVC_AGENTS, plan->config->node, (char *)NULL)) < 0)
 		return -ENOMEM;
 	return strlist_take(ret, admission_path(plan->config));
 }
@@ -164,6 +167,20 @@ static int put_agents(struct plan *plan, struct store_txn *txn, const char *path
 	return r;
 }
 
+/* What the node said of itself in an earlier boot holds no more: no watchdog is armed in this one, so nobody may count
+ * on it, and a record of a fencing has to name this boot. From here on it is pvc-keepalive's. */
+static int put_heart(struct plan *plan, struct store_txn *txn, const char *path, const struct store_value *seen) {
+	const struct fence_heart told = fence_heart_parse(seen->exists ? seen->data : NULL);
+	struct fence_heart heart = {.armed = false};
+	_cleanup_free_ char *text = NULL;
+
+	(void)snprintf(heart.boot, sizeof(heart.boot), "%s", plan->boot); /* fits */
+	if (str_equal(told.boot, heart.boot))
+		return 0;
+	text = fence_heart_format(&heart);
+	return text ? plan_put(plan, txn, path, seen, text, false) : -ENOMEM;
+}
+
 static int decide_node(const struct store_value *values, size_t count, struct store_txn *txn, void *userdata) {
 	_cleanup_strlist_ struct strlist paths = {0};
 	struct plan *plan = userdata;
@@ -174,6 +191,8 @@ static int decide_node(const struct store_value *values, size_t count, struct st
 		r = admission_decide(&values[count - 1], paths.items[count - 1], txn, plan);
 	if (r >= 0)
 		r = put_agents(plan, txn, paths.items[count - 2], &values[count - 2]);
+	if (r >= 0)
+		r = put_heart(plan, txn, paths.items[count - 3], &values[count - 3]);
 	for (size_t key = 0; r >= 0 && key < ARRAY_SIZE(node_keys); key++) {
 		bool exists = values[key].exists;
 

@@ -14,6 +14,7 @@ struct plan {
 	const char *static_data;     /* for /nodes/X/staticdata */
 	const char *now;             /* Unix seconds, for the first heartbeat of a new node */
 	const char *cluster_address; /* this host's in the cluster network, without length; "" for none */
+	const char *boot;            /* this boot's id */
 	const char *addresses;       /* all by which others may know this host, with blanks between them */
 	bool dry;                    /* only find out what would be written */
 	bool lasting;                /* leave out what changes all the time while a node runs (--check) */

@@ -4,7 +4,8 @@
  * clock of its own. The programs bring what they see, the simulator (tests/sim) brings what it makes up.
  *
  * Silence is measured on the observer's own monotonic clock, from the moment at which it saw the heartbeat's key change
- * last. What a heartbeat says is not looked at: clocks of two machines are never compared.
+ * last, or the node register (`init`). What a heartbeat says is not looked at: clocks of two machines are never
+ * compared.
  *
  * Why a node whose machines are started elsewhere has stopped running them (all durations from the moment S at which
  * the victim sent its last heartbeat that was committed; nobody can have seen that change earlier):
@@ -50,7 +51,7 @@ enum fence_health {
 };
 struct fence_sight {
 	usec_t now;      /* this node's CLOCK_MONOTONIC */
-	usec_t changed;  /* when its heartbeat was seen to change last */
+	usec_t changed;  /* when its heartbeat was seen to change last, or it was seen to register */
 	usec_t watching; /* since when this node has been seeing everything: begins anew with each session, and after
 			    each time in which its own session was in doubt. An ensemble that was away kept everybody
 			    silent (D22). */
@@ -104,7 +105,7 @@ struct fence_view {
 	bool asked;        /* the agents were asked under this claim by this fencer */
 	bool retry;        /* the pause after an unknown verdict is over */
 	bool back;         /* its heartbeat changed since the claim */
-	bool another_boot; /* ... and its boot id is another one: it came up anew */
+	bool another_boot; /* its heartbeat comes from another boot: it came up anew */
 };
 enum fence_action fence_decide(const struct fence_view *view);
 const char *fence_action_name(enum fence_action action);

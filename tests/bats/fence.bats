@@ -397,6 +397,24 @@ bmc_was_told() { [ "$(bmc_calls v | paste -sd'|')" = "$(printf '%s|' "$@" | sed 
 	[ ! -s "$T/seals" ]
 }
 
+@test "a node that stopped on purpose, was away for long and registers is not fenced while its programs come up" {
+	one 's/fence_intervals:.*/fence_intervals: 8/'
+	cut "$VICTIM"
+	zk set /nodes/$V/daemonstate stop
+	wait_until 60 said "node $V has been silent for 9 s and is not fenced: it stopped on purpose"
+	zk set /nodes/$V/daemonstate init # as pvc-register does, long before the first heartbeat
+	wait_until 60 silent_up_to 4
+	host $V boot2
+	wait_until 60 states run stop stop run
+	no_record
+	[ -z "$(bmc_calls v)" ]
+}
+silent_up_to() { # SECONDS, by what the status file says
+	local n
+	n=$(sed -n "s/^node.$V=.*heard of \([0-9]*\) s.*/\1/p" "$T/run.pvchv1/status/fence")
+	[ "${n:-99}" -le "$1" ]
+}
+
 @test "D22: a ZooKeeper that was away for longer than the dead time makes nobody look dead" {
 	three
 	kill -STOP "$ZK_PID"

@@ -56,6 +56,7 @@ wipe() { kazoo 'for top in c.get_children("/"):
 dump() { kazoo 'for k in walk("/"): print(k, "=", c.get(k)[0].decode())'; }
 versions() { kazoo 'for k in walk("/"): s = c.exists(k); print(k, s.version, s.mzxid, s.ephemeralOwner)'; }
 
+OWN='^/nodes/\|^/pvc/heart/' # what is a node's, not the base tree's
 base_tree() {
 	cat <<-E
 		/ceph =
@@ -87,7 +88,7 @@ base_tree() {
 
 @test "a new cluster gets exactly the 17 base keys of the reference and our 7, with their values" {
 	node pvchv9 pvc-register
-	dump | sed 's/ *$//' | grep -v '^/nodes/' >"$T/found"
+	dump | sed 's/ *$//' | grep -v "$OWN" >"$T/found"
 	base_tree none | diff - "$T/found"
 }
 
@@ -133,10 +134,27 @@ base_tree() {
 	# every key of a part was made by the same ZooKeeper transaction
 	node pvchv1 pvc-register
 	run kazoo '
-base = {c.exists(k).czxid for k in walk("/") if not k.startswith("/nodes/")}
-own = {c.exists(k).czxid for k in walk("/") if k.startswith("/nodes/")}
+OWN = ("/nodes/", "/pvc/heart/")
+base = {c.exists(k).czxid for k in walk("/") if not k.startswith(OWN)}
+own = {c.exists(k).czxid for k in walk("/") if k.startswith(OWN)}
 print(len(base), len(own))'
 	[ "$output" = "1 1" ]
+}
+
+@test "what an earlier boot said of its watchdog is not believed in this one: the node is in this boot, and unarmed" {
+	boot=$(cat /proc/sys/kernel/random/boot_id)
+	node pvchv1 pvc-register
+	heart_is() { [ "$(zk get /pvc/heart/pvchv1 | jq -c '[.boot, .armed]')" = "[\"$1\",$2]" ]; }
+	heart_is "$boot" false
+	# armed in this boot: that stays, as it is pvc-keepalive's
+	zk set /pvc/heart/pvchv1 "{\"boot\":\"$boot\",\"armed\":true}"
+	node pvchv1 pvc-register
+	heart_is "$boot" true
+	for other in '{"boot":"another","armed":true}' 'no such text'; do
+		zk set /pvc/heart/pvchv1 "$other"
+		node pvchv1 pvc-register
+		heart_is "$boot" false
+	done
 }
 
 @test "a second run in state init writes nothing at all" {
@@ -249,8 +267,8 @@ at_once() {
 		winner=$(zk get /primary_node)
 		grep -q 'nobody was primary' "$T/race.${winner#pvchv}"
 		[ "$(zk ls /nodes | wc -l)" -eq 5 ]
-		[ "$(dump | grep -c '^/nodes/')" -eq $((5 * 21)) ]
-		[ "$(dump | grep -vc '^/nodes/')" -eq 24 ]
+		[ "$(dump | grep -c "$OWN")" -eq $((5 * 22)) ]
+		[ "$(dump | grep -vc "$OWN")" -eq 24 ]
 	done
 }
 
@@ -272,12 +290,12 @@ at_once() {
 		wipe
 		node pvchv1 timeout -s KILL "0.$(printf %03d "$milliseconds")" pvc-register >/dev/null 2>&1 || :
 		dump >"$T/after"
-		base=$(grep -vc '^/nodes/' "$T/after" || :) own=$(grep -c '^/nodes/' "$T/after" || :)
+		base=$(grep -vc "$OWN" "$T/after" || :) own=$(grep -c "$OWN" "$T/after" || :)
 		[ "$base" -eq 0 ] || [ "$base" -eq 24 ] || { cat "$T/after"; false; }
-		[ "$own" -eq 0 ] || [ "$own" -eq 21 ] || { cat "$T/after"; false; }
+		[ "$own" -eq 0 ] || [ "$own" -eq 22 ] || { cat "$T/after"; false; }
 		node pvchv1 pvc-register
 		dump >"$T/after"
-		[ "$(grep -vc '^/nodes/' "$T/after")" -eq 24 ] && [ "$(grep -c '^/nodes/' "$T/after")" -eq 21 ]
+		[ "$(grep -vc "$OWN" "$T/after")" -eq 24 ] && [ "$(grep -c "$OWN" "$T/after")" -eq 22 ]
 		[ "$(zk get /primary_node)" = pvchv1 ]
 	done
 }
@@ -394,7 +412,7 @@ record() { # STEP VERDICT
 @test "--dry-run says what would be written and writes nothing" {
 	run --separate-stderr node pvchv1 pvc-register --dry-run
 	[ "$status" -eq 0 ]
-	[ "$(grep -c '^would create /' <<<"$output")" -eq $((24 + 21 + 1)) ]
+	[ "$(grep -c '^would create /' <<<"$output")" -eq $((24 + 22 + 1)) ]
 	[[ "$output" == *"would create /primary_node to 'pvchv1'"* ]]
 	[ -z "$(dump)" ]
 	node pvchv1 pvc-register

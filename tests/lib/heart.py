@@ -31,7 +31,12 @@ def text(where):
 if "state" not in options:
     while any('"%s"' % step in text(record) for step in ("proven", "sealed")):
         time.sleep(0.1)
-    client.set(path + "/daemonstate", b"init")
+    first = client.transaction()
+    first.set_data(path + "/daemonstate", b"init")
+    if json.loads(text(heart) or "{}").get("boot") != boot:
+        unarmed = json.dumps({"boot": boot, "armed": False}).encode()
+        first.set_data(heart, unarmed) if client.exists(heart) else first.create(heart, unarmed)
+    first.commit()
 
 
 def beat():
