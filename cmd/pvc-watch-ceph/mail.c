@@ -27,7 +27,7 @@ static void deliver(struct daemon *daemon, const struct letter *letter) {
 
 	while (task && task != letter->task)
 		task = task->next;
-	if (!task)
+	if (!task || task->ended) /* its last word is being recorded */
 		return;
 	log_info("'%s': %s", task_label(task), letter->text);
 	free(task->step);

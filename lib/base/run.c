@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Child processes: fork through posix_spawn, three pipes, one poll loop until both outputs are closed. */
+/* Child processes: fork through posix_spawn, three pipes, one poll loop until the child has ended and all is read. */
 #include "base/base.h"
 
 #include <fcntl.h>
@@ -127,14 +127,13 @@ static void feed(int *fd, const char **input) {
 static int exchange(struct pipes *p, int child, const struct run_options *options, struct strbuf *out,
 		    struct strbuf *err) {
 	const char *input = options->input ? options->input : "";
-	bool exited = false;
 
-	while (!exited || p->out[0] >= 0 || p->err[0] >= 0) {
+	for (;;) {
 		struct pollfd fds[] = {
 		    {.fd = p->out[0], .events = POLLIN},
 		    {.fd = p->err[0], .events = POLLIN},
 		    {.fd = p->in[1], .events = POLLOUT},
-		    {.fd = exited ? -1 : child, .events = POLLIN},
+		    {.fd = child, .events = POLLIN},
 		};
 		int wait = deadline_poll_ms(options->deadline), r;
 
@@ -160,9 +159,7 @@ static int exchange(struct pipes *p, int child, const struct run_options *option
 		/* a grandchild may keep the outputs open; what the child itself wrote is in the pipes by now */
 		if (fds[3].revents && !fds[0].revents && !fds[1].revents)
 			return 0;
-		exited = exited || fds[3].revents != 0;
 	}
-	return 0;
 }
 
 static int reap(pid_t pid, int *ret_status) {
@@ -184,6 +181,11 @@ int run_command_with(const char *const argv[], const struct run_options *options
 	pid_t pid = -1;
 	int r, reaped;
 
+	/* one that is called off in the moment in which it begins may have done its work all the same */
+	if (options->abandon && atomic_load(options->abandon))
+		return -ECANCELED;
+	if (deadline_left(options->deadline) == 0)
+		return -ETIMEDOUT;
 	if (pipe2(p.in, O_CLOEXEC) < 0 || pipe2(p.out, O_CLOEXEC) < 0 || pipe2(p.err, O_CLOEXEC) < 0) {
 		r = -errno;
 		pipes_close(&p);

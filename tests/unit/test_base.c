@@ -206,6 +206,44 @@ static void a_child_that_is_called_off_ends_and_a_secret_reaches_it_by_its_envir
 	assert_string_equal(r.output, "word C\n1\n");
 }
 
+static void nothing_is_started_that_was_called_off_or_is_late(void **state) {
+	char path[] = "/tmp/pvc-test-run-XXXXXX";
+	int fd = mkstemp(path);
+	const char *const marker[] = {"rm", path, NULL};
+	_cleanup_run_result_ struct run_result r = {0};
+	atomic_bool abandon = true;
+
+	(void)state;
+	assert_true(fd >= 0);
+	(void)close(fd);
+	/* often: a child that is started and killed wins that race now and then */
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(
+		    run_command_with(marker, &(struct run_options){.deadline = DEADLINE_NEVER, .abandon = &abandon},
+				     &r),
+		    -ECANCELED);
+		assert_int_equal(run_command(marker, NULL, 1, &r), -ETIMEDOUT);
+	}
+	assert_int_equal(access(path, F_OK), 0);
+	(void)unlink(path);
+}
+
+static void what_a_grandchild_keeps_open_delays_nothing(void **state) {
+	usec_t before = now_monotonic();
+	_cleanup_run_result_ struct run_result r = {0};
+
+	(void)state;
+	/* the child is gone while much of what it wrote is still to be read */
+	assert_int_equal(
+	    run_command(
+		(const char *const[]){"sh", "-c", "sleep 30 & head -c 60000 /dev/zero | tr '\\0' x; exit 2", NULL},
+		NULL, deadline_after(20 * USEC_PER_SEC), &r),
+	    0);
+	assert_int_equal(r.status, 2);
+	assert_int_equal(strlen(r.output), 60000);
+	assert_true(now_monotonic() - before < 15 * USEC_PER_SEC);
+}
+
 static void output_bytes_survive_as_they_are_and_are_bounded(void **state) { /* D87 */
 	_cleanup_run_result_ struct run_result r = {0};
 
@@ -232,6 +270,8 @@ static void error_texts_replace_each_other(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(nothing_is_started_that_was_called_off_or_is_late),
+	    cmocka_unit_test(what_a_grandchild_keeps_open_delays_nothing),
 	    cmocka_unit_test(numbers_are_decimal_and_bounded),
 	    cmocka_unit_test(booleans_take_the_words_of_strtobool),
 	    cmocka_unit_test(absent_has_the_spellings_of_the_reference),
