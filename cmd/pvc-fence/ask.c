@@ -98,6 +98,13 @@ static int work_seal(void *arg) {
 
 /* ---- back on the loop ---- */
 
+static bool awaits_watchdog(const struct peer *peer) {
+	struct fence_view view;
+
+	peer_view(peer, &view);
+	return view.armed && !view.cut_time;
+}
+
 static void agents_answered(struct ask *ask, int result) {
 	struct peer *peer = ask->peer;
 	const char *said = result == 0 && ask->answer.said ? ask->answer.said : "they did not answer in time";
@@ -109,8 +116,11 @@ static void agents_answered(struct ask *ask, int result) {
 	peer->verdict = result == 0 ? agents_verdict(&ask->answer) : FENCE_UNKNOWN;
 	peer->retry_at = deadline_after(fence_retry_pause(++peer->attempts));
 	if (peer->verdict == FENCE_OFF) {
-		log_ok("node %s is without power: %s", peer->name, said);
-		text = str_printf("%s", said);
+		const char *next =
+		    awaits_watchdog(peer) ? "; its VMs start elsewhere once its watchdog's time is over too" : "";
+
+		log_ok("node %s is without power: %s%s", peer->name, said, next);
+		text = str_printf("%s%s", said, next);
 	} else {
 		log_error("node %s: no agent could switch it off, so nothing of it is started elsewhere yet: %s; asked "
 			  "again in %llu s (if you see that it is off: pvcctl node fence --confirmed-off %s)",
@@ -153,6 +163,10 @@ static void done(void *arg, int result, void *userdata) {
 	struct peer *peer = ask->peer;
 
 	(void)userdata;
+	/* when the deadline came first its worker may still hang in an agent, and must not go on with the next one: the
+	 * node may be back by then */
+	if (result < 0)
+		atomic_store(&ask->abandon, true);
 	leave(ask);
 	if (peer->fencer->stopping)
 		return;

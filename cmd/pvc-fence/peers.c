@@ -148,7 +148,7 @@ void peer_view(const struct peer *peer, struct fence_view *ret) {
 	    .may_claim = may_claim(peer),
 	    .may_recover = peer_may_recover(peer),
 	    .armed = peer->heart.armed,
-	    .cut_time = fence_silence(&sight) > fence_cut_time(&fencer->rules),
+	    .cut_time = fence_silence(&sight) > fence_cut_time_of(&fencer->rules, peer->heart.cut),
 	    .asked = peer->asked,
 	    .retry = now_monotonic() >= peer->retry_at,
 	    .back = is_back(peer),

@@ -47,6 +47,7 @@ struct heart {
 	bool ended;
 	bool armed, armed_known; /* heart_set_armed() */
 	bool was_armed;
+	usec_t was_cut;                                  /* with that: struct fence_heart */
 	usec_t sent;                                     /* when the outstanding commit was handed over */
 	bool told_late, told_gone, told_kept, told_race; /* each trouble is told once */
 };
@@ -63,6 +64,16 @@ static void end(struct heart *heart, bool committed) {
 
 static bool is_armed(const struct heart *heart) {
 	return heart->armed_known ? heart->armed : heart->was_armed;
+}
+
+/* Until this program has fed it, a watchdog runs with the time that its predecessor gave it. */
+static usec_t cut_time(const struct heart *heart) {
+	struct fence_rules rules;
+	usec_t own;
+
+	config_fence_rules(heart->config, &rules);
+	own = fence_cut_time_of(&rules, heart->armed_known ? 0 : heart->was_cut);
+	return own == DEADLINE_NEVER ? 0 : (own + 999) / USEC_PER_MSEC * USEC_PER_MSEC; /* as it is read back */
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
@@ -137,8 +148,10 @@ static void read_done(struct store *store, int result, const struct store_value 
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		note(&heart->seen[i], &values[i]);
 	sign_note(&heart->sign, &values[KEY_SIGN]);
-	if (heart->last_beat == 0)
+	if (heart->last_beat == 0) {
 		heart->was_armed = sign_was_armed(&heart->sign);
+		heart->was_cut = heart->was_armed ? heart->sign.told.cut : 0;
+	}
 	if (!heart->seen[KEY_NODE].exists) {
 		tell_gone(heart);
 		if (heart->stopping)
@@ -256,6 +269,7 @@ static struct store_txn *make_transaction(struct heart *heart) {
 		(void)store_txn_put(txn, heart->paths[KEY_FIGURES + i], &heart->seen[KEY_FIGURES + i], text);
 	}
 	heart->sign.heart.armed = !heart->stopping && is_armed(heart);
+	heart->sign.heart.cut = heart->sign.heart.armed ? cut_time(heart) : 0;
 	sign_add(&heart->sign, txn, store_session_id(heart->store));
 	return txn;
 }

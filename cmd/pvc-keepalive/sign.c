@@ -58,7 +58,8 @@ static void add_heart(struct sign *sign, struct store_txn *txn) {
 	const struct store_value *seen = &sign->seen[SIGN_HEART];
 	_cleanup_free_ char *text = NULL;
 
-	if (seen->exists && sign->told.armed == sign->heart.armed && str_equal(sign->told.boot, sign->heart.boot)) {
+	if (seen->exists && sign->told.armed == sign->heart.armed && sign->told.cut == sign->heart.cut &&
+	    str_equal(sign->told.boot, sign->heart.boot)) {
 		(void)store_txn_check(txn, sign->paths[SIGN_HEART], seen->stat.version);
 		return;
 	}

@@ -36,7 +36,10 @@ usec_t fence_reply_limit(const struct fence_rules *rules);
 usec_t fence_watchdog_time(const struct fence_rules *rules); /* 0: no self-fencing */
 usec_t fence_end_time(const struct fence_rules *rules);      /* DEADLINE_NEVER: no self-fencing */
 usec_t fence_cut_time(const struct fence_rules *rules);      /* DEADLINE_NEVER: no self-fencing */
-usec_t fence_dead_time(const struct fence_rules *rules);     /* DEADLINE_NEVER: nobody is fenced */
+/* Of a node that says itself how long that takes there (struct fence_heart; 0: it does not): its configuration may be
+ * another one. Never less than by the own rules. */
+usec_t fence_cut_time_of(const struct fence_rules *rules, usec_t told);
+usec_t fence_dead_time(const struct fence_rules *rules); /* DEADLINE_NEVER: nobody is fenced */
 /* -EINVAL with the reason, which is about suicide_intervals, when the order above does not hold for them. */
 int fence_rules_check(const struct fence_rules *rules, char **ret_error);
 
@@ -101,7 +104,7 @@ struct fence_view {
 			 */
 	bool may_recover;  /* the configured action for this verdict is `migrate` */
 	bool armed;        /* the victim had said that its watchdog is armed */
-	bool cut_time;     /* its silence is longer than fence_cut_time() */
+	bool cut_time;     /* its silence is longer than fence_cut_time_of() it */
 	bool asked;        /* the agents were asked under this claim by this fencer */
 	bool retry;        /* the pause after an unknown verdict is over */
 	bool back;         /* its heartbeat changed since the claim */

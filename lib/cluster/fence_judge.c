@@ -36,6 +36,14 @@ usec_t fence_cut_time(const struct fence_rules *rules) {
 	return time + time / 100 * FENCE_CLOCK_PERCENT + MARGIN;
 }
 
+usec_t fence_cut_time_of(const struct fence_rules *rules, usec_t told) {
+	usec_t own = fence_cut_time(rules);
+
+	if (told == 0)
+		return own;
+	return own == DEADLINE_NEVER || told > own ? told : own;
+}
+
 usec_t fence_dead_time(const struct fence_rules *rules) {
 	return rules->fence_intervals == 0 ? DEADLINE_NEVER : rules->fence_intervals * rules->interval;
 }

@@ -3,7 +3,8 @@
 
 #include <jansson.h>
 
-#define TEXT_MAX 4096 /* bytes of a text that is looked at */
+#define TEXT_MAX 4096            /* bytes of a text that is looked at */
+#define CUT_MAX  1000000000000ll /* ms: above what any configuration makes */
 
 static json_t *load(const char *text) {
 	json_t *json = text && strlen(text) <= TEXT_MAX ? json_loads(text, 0, NULL) : NULL;
@@ -126,15 +127,26 @@ bool fence_record_condemns(const struct fence_record *record, const char *boot) 
 /* ---- what a node says of itself ---- */
 
 char *fence_heart_format(const struct fence_heart *heart) {
-	return dump(json_pack("{s:s, s:b}", "boot", heart->boot, "armed", heart->armed));
+	json_t *json = json_pack("{s:s, s:b}", "boot", heart->boot, "armed", heart->armed);
+
+	if (json && heart->armed && heart->cut > 0 &&
+	    json_object_set_new(json, "cut", json_integer((json_int_t)((heart->cut + 999) / USEC_PER_MSEC))) < 0) {
+		json_decref(json);
+		return NULL;
+	}
+	return dump(json);
 }
 
 struct fence_heart fence_heart_parse(const char *text) {
 	struct fence_heart heart = {.armed = false};
 	json_t *json = load(text);
+	int64_t cut = 0; /* ms */
 
-	if (json && take_word(json, "boot", heart.boot, sizeof(heart.boot)) >= 0)
+	if (json && take_word(json, "boot", heart.boot, sizeof(heart.boot)) >= 0 &&
+	    (!json_object_get(json, "cut") || take_number(json, "cut", 1, CUT_MAX, &cut) >= 0)) {
 		heart.armed = json_is_true(json_object_get(json, "armed"));
+		heart.cut = heart.armed ? (usec_t)cut * USEC_PER_MSEC : 0;
+	}
 	json_decref(json);
 	return heart;
 }

@@ -40,6 +40,7 @@ bool fence_record_condemns(const struct fence_record *record, const char *boot);
 struct fence_heart {
 	char boot[FENCE_BOOT_MAX]; /* the kernel's boot id, "" when it is not known */
 	bool armed;                /* its watchdog was fed, so it resets the node unless that goes on */
+	usec_t cut;                /* ... by then, counted from its last heartbeat; 0: it does not say */
 };
 char *fence_heart_format(const struct fence_heart *heart); /* NULL without memory; the caller frees */
 /* Anything else than such a text is a node of which nothing is known. */

@@ -365,6 +365,17 @@ bmc_was_told() { [ "$(bmc_calls v | paste -sd'|')" = "$(printf '%s|' "$@" | sed 
 	[ "$(zk get /domains/00000000-0000-4000-8000-000000000001/node)" = $V ]
 }
 
+@test "a node whose watchdog takes longer than this node's would is given that time, also when an agent says that it is off" {
+	VICTIM_OPTIONS=(armed cut=15000)
+	one 's/suicide_intervals:.*/suicide_intervals: 0/' # here such a node would be waited for for ever
+	cut "$VICTIM"
+	wait_until 60 said "node $V is without power"
+	wait_until 60 said "once its watchdog's time is over too"
+	wait_until 90 is_step "done"
+	[ "$(($(log_ms "does not run any more") - $(log_ms "was declared dead")))" -ge 10000 ] # which was said after 4 s
+}
+log_ms() { date -d "$(grep -m1 -F "$1" "$T/pvchv1.out" | head -c 26)" +%s%3N; }
+
 @test "with the action None a node is fenced, and its VMs wait for it" {
 	one 's/successful_fence:.*/successful_fence: None/'
 	py <<<'vm(1)'

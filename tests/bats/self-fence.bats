@@ -71,6 +71,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	keepalive_start
 	wait_until 60 said "self-fencing is armed: $T/dog (a dog of the test) resets this host 10 s after"
 	armed
+	[ "$(zk get $HEART | jq .cut)" -gt 10000 ] # by then it has been reset, in ms after its last heartbeat
 	[ "$(sed -n '1s/.* open .*/open/p;2s/.* set 10/set/p' "$T/dog.log" | paste -sd' ')" = "open set" ]
 	[ "$(zk stat $HEART | sed 's/.*version=\([0-9]*\) .*/\1/')" = 1 ] # first it said false
 	wait_until 60 fed_more 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host as the others see it: heart.py HOST:PORT NODE BOOT [armed] [stamp=TEXT] [state=any]
+"""A host as the others see it: heart.py HOST:PORT NODE BOOT [armed] [cut=MS] [stamp=TEXT] [state=any]
 Beats twice a second as pvc-keepalive does: stamp, sign of life, boot id, and `run` over `init` and `dead`, in one transaction; on the
 way up it waits as pvc-register does. kill -9 is a power cut, SIGSTOP a freeze. state: it leaves its daemonstate alone."""
 import json
@@ -18,7 +18,7 @@ client = KazooClient(hosts=server, timeout=2)
 client.start(timeout=60)
 path = "/nodes/" + node
 record, alive, heart = "/pvc/fence/" + node, "/pvc/alive/" + node, "/pvc/heart/" + node
-word = json.dumps({"boot": boot, "armed": "armed" in options}).encode()
+word = json.dumps({"boot": boot, "armed": "armed" in options, **({"cut": int(options["cut"])} if "cut" in options else {})}).encode()
 
 
 def text(where):

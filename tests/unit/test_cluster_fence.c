@@ -265,6 +265,19 @@ static void a_device_that_did_not_fire_is_not_relied_on(void **state) {
 	assert_true(latest < fence_cut_time(&rules));
 }
 
+/* Its configuration may be another one, while a new one is being brought to all nodes. */
+static void a_node_that_needs_longer_is_given_longer(void **state) {
+	struct fence_rules never = rules;
+
+	(void)state;
+	never.suicide_intervals = 0;
+	assert_int_equal(fence_cut_time_of(&rules, 0), fence_cut_time(&rules));
+	assert_int_equal(fence_cut_time_of(&rules, 1), fence_cut_time(&rules));
+	assert_int_equal(fence_cut_time_of(&rules, fence_cut_time(&rules) + 1), fence_cut_time(&rules) + 1);
+	assert_int_equal(fence_cut_time_of(&never, 0), DEADLINE_NEVER);
+	assert_int_equal(fence_cut_time_of(&never, 7), 7); /* an agent's word about it is not waited with for ever */
+}
+
 /* Who looks at these moments alone misses nothing. */
 static void the_next_look_is_when_the_decision_changes(void **state) {
 	const usec_t t = 100 * USEC_PER_SEC;
@@ -317,6 +330,7 @@ int main(void) {
 	    cmocka_unit_test(without_a_device_the_host_is_reset_when_the_time_is_over),
 	    cmocka_unit_test(machines_are_ended_shortly_before_the_reset_and_once),
 	    cmocka_unit_test(a_device_that_did_not_fire_is_not_relied_on),
+	    cmocka_unit_test(a_node_that_needs_longer_is_given_longer),
 	    cmocka_unit_test(the_next_look_is_when_the_decision_changes),
 	    cmocka_unit_test(words_are_read_as_they_are_written),
 	};

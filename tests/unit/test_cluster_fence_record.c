@@ -170,9 +170,37 @@ static void a_nodes_word_is_read_again_and_anything_else_is_no_word(void **state
 	}
 }
 
+static void a_node_says_when_its_watchdog_has_reset_it_by(void **state) {
+	static const char *const wrong[] = {"0", "-1", "1.5", "\"20\"", "null", "99999999999999999", "true"};
+	struct fence_heart heart = {.boot = "b", .armed = true, .cut = 25600001}, read;
+	_cleanup_free_ char *text = fence_heart_format(&heart);
+
+	(void)state;
+	assert_non_null(text);
+	read = fence_heart_parse(text);
+	assert_true(read.armed);
+	assert_int_equal(read.cut, 25601000); /* whole milliseconds, and never earlier */
+	heart.armed = false;
+	free(text);
+	text = fence_heart_format(&heart);
+	assert_non_null(text);
+	assert_null(strstr(text, "cut"));
+	assert_int_equal(fence_heart_parse("{\"boot\":\"b\",\"armed\":true}").cut, 0);
+	/* nobody counts on a time that is none */
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		_cleanup_free_ char *odd = str_printf("{\"boot\":\"b\",\"armed\":true,\"cut\":%s}", wrong[i]);
+
+		assert_non_null(odd);
+		read = fence_heart_parse(odd);
+		assert_false(read.armed);
+		assert_int_equal(read.cut, 0);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_field_is_read_as_it_was_written),
+	    cmocka_unit_test(a_node_says_when_its_watchdog_has_reset_it_by),
 	    cmocka_unit_test(no_text_is_no_record),
 	    cmocka_unit_test(what_is_no_record_is_refused),
 	    cmocka_unit_test(a_text_without_end_is_refused),
