@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nodes that die, or seem to, at random, and whether every VM ran exactly once.
 
-chaos_fence.py COUNT [SEED]: run by tests/lab/chaos-fence in the lab's own network, on a lab that is up, with BMCs, whose nodes are ready.
+chaos_fence.py [--storage] [--break two|seal] COUNT [SEED]: run by tests/lab/chaos-fence in the lab's own network, on a lab that is up,
+with BMCs, whose nodes are ready. The faults are in chaos_faults.py.
 
 The oracle is that of chaos_migrate.py: QEMU's processes as this machine sees them, and what the guests counted. A process
 that comes while another of the same VM is there, also a frozen one, is a VM that runs twice. After every fault all is healed:
 then every VM must run exactly once, every node be in state run, and no fencing be left over. A fault that the cluster has to
-ride out must have changed nothing: no node off, the same processes.
+ride out must have changed nothing: no node off, the same processes. With storage the volumes are looked at too: chaos_volume.py.
 """
+import argparse
 import glob
 import os
 import random
@@ -15,13 +17,15 @@ import sys
 import threading
 import time
 
+import chaos_faults as faults
 import chaos_migrate as base
-from chaos_migrate import NODES, Cluster, NoNodeError, Processes, counts, lab, last_count, node, signal, tell, until
+import chaos_volume
+from chaos_faults import draw
+from chaos_migrate import NODES, Cluster, NoNodeError, Processes, counts, lab, last_count, last_counts, node, tell, until
 
 VMS = ["chaos-" + n for n in NODES]
 CONVERGED = 300  # seconds after the last fault healed
 FENCED = 120  # seconds from a fault until the VMs of the node run elsewhere, where its BMC works
-ZOOKEEPER = "zookeeper.service"
 
 
 class World:
@@ -33,6 +37,11 @@ class World:
             self.bases[self.get("/domains/" + uuid)] = "/domains/" + uuid
         for processes in self.vms.values():
             processes.start()
+        self.volumes = None
+        self.revived = 0
+        if faults.STORAGE:
+            self.volumes = chaos_volume.Volumes(os.environ["CHAOS_CEPH"] + "/ceph.conf", VMS)
+            self.volumes.start()
 
     def get(self, path):
         try:
@@ -47,8 +56,8 @@ class World:
             return []
 
     def place(self, vm):
-        """Where its only process is, or None."""
-        known = list(self.vms[vm].known.values())
+        """Where its only process is, or None; one on a ghost does not count."""
+        known = [k for k in list(self.vms[vm].known.values()) if k[0] not in self.vms[vm].ghosts]
         return known[0][0] if len(known) == 1 else None
 
     def on(self, name):
@@ -58,7 +67,16 @@ class World:
         return {vm: sorted(p.known) for vm, p in self.vms.items()}
 
     def wrong(self):
-        return [w for p in self.vms.values() for w in p.wrong]
+        return [w for p in self.vms.values() for w in p.wrong] + (self.volumes.wrong if self.volumes else [])
+
+    def writes(self, vm):
+        """Does what is on its volume grow, by the guest that counted last?"""
+        before = self.volumes.look(vm)
+        return before and until(5, lambda: self.volumes.look(vm)[-1][:2] > before[-1][:2])
+
+    def ghost(self, name, is_one=True):
+        for processes in self.vms.values():
+            (processes.ghosts.add if is_one else processes.ghosts.discard)(name)
 
     def runs_once(self, vm):
         where = self.bases[vm]
@@ -67,7 +85,7 @@ class World:
                 or self.get(where + "/holder") != name:
             return False
         before = last_count(vm)
-        return until(5, lambda: last_count(vm) > before)
+        return until(5, lambda: last_count(vm) > before) and (not self.volumes or self.writes(vm))
 
     def node_is_up(self, name):
         return self.get("/nodes/%s/daemonstate" % name) == "run" and not self.get("/pvc/fence/" + name) and \
@@ -94,37 +112,10 @@ def fail(world, text, seed):
             for log in glob.glob("%s/%s/upper/var/log/libvirt/%s.log" % (base.RUN, name, vm)):
                 with open(log, "rb") as f:
                     print("== console of %s on %s: ...%r" % (vm, name, f.read()[-500:]))
+    if world.volumes:
+        for vm, records in world.volumes.records.items():
+            print("%s: its volume's last generations: %s" % (vm, records[-4:]))
     sys.exit("FAILED (seed %d): %s" % (seed, text))
-
-
-# ---- faults: what each breaks, whether nodes are to be fenced, and what heals it ----
-
-def power(name):
-    lab("kill", name)
-
-
-def power_and_bmc(name):
-    lab("bmc_stop", name)
-    lab("kill", name)
-
-
-def bmc_is(mode, what):
-    def do(name):
-        lab("bmc_mode", name, mode)
-        what(name)
-    return do
-
-
-def cut_cluster(name):
-    lab("cut", name, "cluster")
-
-
-def cut_all(name):
-    lab("cut", name)
-
-
-def freeze(name):
-    lab("freeze", name)
 
 
 def half_way(world, victim, act):
@@ -138,80 +129,19 @@ def half_way(world, victim, act):
         act(fencer)
 
 
-def stop_for(name, unit, seconds):
-    pid = signal(name, unit, "STOP")
-    time.sleep(seconds)
-    node(name, "kill", "-CONT", pid, check=False)
-
-
-def leader():
-    for name in NODES:
-        text = node(name, "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2181 && echo srvr >&3 && cat <&3", check=False)
-        if "Mode: leader" in text:
-            return name
-    return NODES[0]
-
-
-def freeze_shortly(name):
-    lab("freeze", name)
-    time.sleep(random.uniform(1, 5))
-    lab("thaw", name)
-
-
-def cut_shortly(name):
-    lab("cut", name)
-    time.sleep(random.uniform(1, 6))
-    lab("mend", name)
-
-
-# (name, weight, what it does to the victim, then to the fencer)
-FENCING = [
-    ("power cut", 6, power, None),
-    ("cut off from ZooKeeper", 3, cut_cluster, None),
-    ("cut off from everything", 3, cut_all, None),
-    ("frozen", 4, freeze, None),
-    ("power cut, pvc-fence of the fencer killed", 3, power, lambda f: signal(f, "pvc-fence", "KILL")),
-    ("power cut, the fencer loses its session", 2, power, lambda f: stop_for(f, "pvc-fence", 14)),
-    ("frozen, pvc-fence of the fencer killed", 2, freeze, lambda f: signal(f, "pvc-fence", "KILL")),
-    ("cut off, the fencer's ZooKeeper killed", 2, cut_all, lambda f: signal(f, ZOOKEEPER, "KILL")),
-    ("power cut, the fencer's power cut too", 2, power, power),
-    ("cut off, the fencer frozen", 1, cut_cluster, freeze),
-]
-# its agent does not work at first: nothing may be started elsewhere until it does
-BLIND = [
-    ("power cut, and its BMC's", 3, power_and_bmc),
-    ("frozen, BMC refuses", 2, bmc_is("fail", freeze)),
-    ("cut off, BMC lies", 3, bmc_is("lie", cut_cluster)),
-    ("frozen, BMC lies", 2, bmc_is("lie", freeze)),
-    ("cut off, BMC hangs", 2, bmc_is("hang", cut_all)),
-    ("power cut, BMC hangs", 1, bmc_is("hang", power)),
-]
-# nothing may happen
-RIDE_OUT = [
-    ("kill -9 of pvc-keepalive", 2, lambda n: signal(n, "pvc-keepalive", "KILL")),
-    ("kill -9 of pvc-fence", 2, lambda n: signal(n, "pvc-fence", "KILL")),
-    ("kill -9 of libvirtd", 1, lambda n: signal(n, "libvirtd", "KILL")),
-    ("kill -9 of ZooKeeper's leader", 2, lambda n: signal(leader(), ZOOKEEPER, "KILL")),
-    ("frozen for less than 5 s", 2, freeze_shortly),
-    ("cut off for less than 6 s", 2, cut_shortly),
-    ("pvc.target restarted", 1, lambda n: node(n, "systemctl", "restart", "pvc.target", check=False)),
-]
-
-
-def draw(table):
-    return random.choices(table, [row[1] for row in table])[0]
-
-
 def heal(world):
     for name in NODES:
         lab("bmc_mode", name, "works")
         lab("bmc", name)
     for name in NODES:
         lab("mend", name)
-        if os.path.exists("%s/%s/power" % (base.RUN, name)):
-            with open("%s/%s/power" % (base.RUN, name)) as f:
-                if f.read().startswith("off") and not world.record(name):
-                    lab("start", name, check=False)
+    off = [name for name in NODES if not faults.has_power(name)]
+    alone = len(off) > len(NODES) // 2  # nobody is left who could fence them, or be asked
+    random.shuffle(off)
+    for name in off:
+        if alone or not world.record(name):
+            lab("start", name, check=False)
+            time.sleep(random.choice((0, random.uniform(0, 4))))
 
 
 def switch_on(world):
@@ -231,10 +161,27 @@ def wait_for_guests(world):
             tell("  %s does not count" % vm)
 
 
+def revive(world, silent):
+    """A guest that has not counted since its start, for a minute and a half, is switched off and on again, as an operator would: that
+    its emulated kernel hangs at boot is nothing of ours. silent: {vm: (process, since, boots)}"""
+    for vm in VMS:
+        known = sorted(world.vms[vm].known)
+        boots = set(last_counts(vm))
+        if len(known) != 1 or silent.get(vm, (None, 0, None))[0::2] != (known[0], boots):
+            silent[vm] = (known[0] if len(known) == 1 else None, time.monotonic(), boots)
+        elif time.monotonic() - silent[vm][1] > 90 and world.vms[vm].boots.get(known[0]) == boots:
+            tell("  %s hangs in its boot: it is started again by hand" % vm)
+            name = world.place(vm)
+            node(name, "pvcctl", "vm", "stop", vm, "--wait", "--timeout", "60", check=False)
+            node(name, "pvcctl", "vm", "start", vm, "--wait", "--timeout", "60", check=False)
+            world.revived += 1
+            silent.pop(vm)
+
+
 def converge(world, seed, what):
     end = time.monotonic() + CONVERGED
     by_hand = time.monotonic() + 60
-    ready = set()
+    ready, silent = set(), {}
     while time.monotonic() < end:
         if world.wrong():
             fail(world, "; ".join(world.wrong()), seed)
@@ -249,6 +196,7 @@ def converge(world, seed, what):
                     node(name, "pvcctl", "node", "ready", name, "--wait", "--timeout", "120", check=False, timeout=150)
                 if world.get("/nodes/%s/domainstate" % name) == "ready":
                     ready.add(name)
+        revive(world, silent)
         if len(ready) == len(NODES) and all(world.node_is_up(n) for n in NODES) and all(world.runs_once(v) for v in VMS):
             return
         time.sleep(0.5)
@@ -257,17 +205,26 @@ def converge(world, seed, what):
 
 
 def judge(world, seed):
-    if world.wrong():
-        fail(world, "; ".join(world.wrong()), seed)
     for vm in VMS:
         for boot, seen in counts(vm).items():
             twice = {n: where for n, where in seen.items() if len(where) > 1}
             if twice:
                 fail(world, "%s: boot %s counted twice: %s" % (vm, boot.decode(), dict(list(twice.items())[:5])), seed)
+        if world.volumes:
+            failed = {boot for _, console in base.read_consoles(vm) for boot in console.failed}
+            # the count before the one that a guest said last is written, or its write failed
+            known = {boot.decode(): n - 1 for boot, n in last_counts(vm).items() if n > 1 and boot not in failed}
+            records = world.volumes.look(vm)
+            for text in chaos_volume.lost(vm, records, known):
+                fail(world, text, seed)
+            if records[-1][2].encode() in failed:
+                fail(world, "%s: a write of the guest that runs failed" % vm, seed)
+    if world.wrong():
+        fail(world, "; ".join(world.wrong()), seed)
 
 
 def ride_out(world, number, victim, seed):
-    what, _, act = draw(RIDE_OUT)
+    what, _, act = draw(faults.RIDE_OUT)
     before = world.processes()
     boots = {n: world.get("/pvc/heart/" + n) for n in NODES}
     tell("%d: %s: %s; nothing may happen" % (number, victim, what))
@@ -281,7 +238,7 @@ def ride_out(world, number, victim, seed):
 
 
 def fencing(world, number, victim, seed):
-    what, _, act, then = draw(FENCING)
+    what, _, act, then = draw(faults.FENCING)
     lost = world.on(victim)
     tell("%d: %s, with %s: %s" % (number, victim, ", ".join(lost) or "no VM", what))
     begin = time.monotonic()
@@ -289,7 +246,7 @@ def fencing(world, number, victim, seed):
     if then:
         half_way(world, victim, then)
     elsewhere = None
-    if not then or then not in (power, freeze):
+    if then not in (faults.power, faults.freeze):
         if not until(FENCED, lambda: world.wrong() or all(
                 world.place(vm) not in (None, victim) for vm in lost)):
             fail(world, "%s: the VMs of %s do not run elsewhere after %d s" % (what, victim, FENCED), seed)
@@ -301,7 +258,7 @@ def fencing(world, number, victim, seed):
 
 
 def blind(world, number, victim, seed):
-    what, _, act = draw(BLIND)
+    what, _, act = draw(faults.BLIND)
     lost = world.on(victim)
     tell("%d: %s, with %s: %s" % (number, victim, ", ".join(lost) or "no VM", what))
     act(victim)
@@ -320,34 +277,100 @@ def blind(world, number, victim, seed):
     converge(world, seed, what)
 
 
+def either(world, number, victim, seed):
+    what, _, act = draw(faults.EITHER)
+    tell("%d: %s, with %s: %s" % (number, victim, ", ".join(world.on(victim)) or "no VM", what))
+    act(world, victim)
+    time.sleep(random.uniform(0, 20))
+    heal(world)
+    converge(world, seed, what)
+
+
+def late_writer(world, number, victim, seed):
+    """Its BMC says that it is off, and it is only frozen. Nothing can tell that, so its VMs run elsewhere; when it wakes up and reaches the
+    storage before it hears that it was declared dead, nothing that they still write may be taken."""
+    lost = world.on(victim)
+    tell("%d: %s, with %s: frozen, BMC says that it is off" % (number, victim, ", ".join(lost) or "no VM"))
+    boot = node(victim, "cat", "/run/boot-id")
+    world.ghost(victim)
+    lab("bmc_mode", victim, "pretend")
+    lab("freeze", victim)
+    if not until(FENCED, lambda: world.wrong() or all(world.place(vm) and world.writes(vm) for vm in lost)):
+        fail(world, "the VMs of %s do not run elsewhere after %d s" % (victim, FENCED), seed)
+    tell("  its VMs run elsewhere; it wakes up")
+    before = {vm: last_count(vm) for vm in lost}
+    lab("thaw", victim, "storage")
+    # by what they say, wherever it is said: they tried again to write
+    until(40, lambda: all(last_count(vm) > before[vm] for vm in lost))
+    time.sleep(random.uniform(3, 12))
+    judge(world, seed)
+    lab("mend", victim)
+    lab("bmc_mode", victim, "works")
+    if not until(FENCED, lambda: node(victim, "cat", "/run/boot-id", check=False) not in ("", boot)):
+        fail(world, "%s was declared dead, runs and does not reset itself" % victim, seed)
+    until(30, lambda: not any(name == victim for p in world.vms.values() for name, _, _ in list(p.known.values())))
+    world.ghost(victim, False)
+    heal(world)
+    converge(world, seed, "frozen, BMC says that it is off")
+
+
+def break_two(world, seed):
+    vm, where = VMS[0], world.place(VMS[0])
+    other = faults.others(where)[0]
+    with open("%s/%s/upper/root/second.xml" % (base.RUN, other), "w") as f:
+        f.write(node(where, "virsh", "dumpxml", "--security-info", vm))
+    tell("%s is started on %s by hand" % (vm, other))
+    node(other, "virsh", "create", "/root/second.xml", check=False)
+    until(30, world.wrong)
+    judge(world, seed)
+
+
+def break_seal(world, seed):
+    for name in NODES:
+        for program in ("pvc-seal", "pvc-volume-locks"):
+            node(name, "cp", "/bin/true", "/usr/sbin/" + program)
+    late_writer(world, 0, world.place(VMS[0]), seed)  # the VM whose volume knows no exclusive lock
+
+
+KINDS = [("fenced", 45, fencing), ("first blind", 13, blind), ("ridden out", 25, ride_out), ("either way", 12, either)] + (
+    [("late writers", 5, late_writer)] if faults.STORAGE else [])
+
+
 def main():
-    number = int(sys.argv[1])
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(1 << 31)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--storage", action="store_true")
+    parser.add_argument("--break", dest="broken", choices=("two", "seal"))
+    parser.add_argument("count", type=int, nargs="?", default=100)
+    parser.add_argument("seed", type=int, nargs="?", default=random.SystemRandom().randrange(1 << 31))
+    given = parser.parse_args()
+    if given.broken == "seal" and not faults.STORAGE:
+        parser.error("--break seal needs --storage")
+    number, seed = given.count, given.seed
     random.seed(seed)
-    print("seed %d: tests/lab/chaos fence %d %d" % (seed, number, seed), flush=True)
+    print("seed %d: tests/lab/chaos fence %s%d %d" % (seed, "--storage " * faults.STORAGE, number, seed), flush=True)
     world = World()
     converge(world, seed, "the beginning")
     took = []
-    kinds = {"fenced": 0, "first blind": 0, "ridden out": 0}
+    done = {kind: 0 for kind, _, _ in KINDS}
     begin = time.monotonic()
     for i in range(number):
         victim = random.choice(NODES)
         if not world.on(victim):
             victim = random.choice([world.place(vm) or victim for vm in VMS])
-        kind = random.choices(list(kinds), (60, 15, 25))[0]
-        if kind == "ridden out":
-            ride_out(world, i + 1, victim, seed)
-        elif kind == "first blind":
-            blind(world, i + 1, victim, seed)
-        else:
-            seconds = fencing(world, i + 1, victim, seed)
-            took += [seconds] if seconds else []
+        kind, _, act = draw(KINDS)
+        seconds = act(world, i + 1, victim, seed)
+        took += [seconds] if seconds else []
         judge(world, seed)
-        kinds[kind] += 1
+        done[kind] += 1
+    if given.broken:
+        (break_two if given.broken == "two" else break_seal)(world, seed)
+        sys.exit("broken on purpose (%s), and nothing was seen of it" % given.broken)
     took.sort()
-    print("%d faults in %d s, seed %d: never two; %s; VMs ran elsewhere after %s" % (
-        number, time.monotonic() - begin, seed, ", ".join("%d %s" % (n, k) for k, n in kinds.items()),
-        "%.1f s (median), %.1f s at the most" % (took[len(took) // 2], took[-1]) if took else "(none measured)"))
+    print("%d faults in %d s, seed %d%s: never two; %s; VMs ran elsewhere after %s%s" % (
+        number, time.monotonic() - begin, seed, ", volumes in Ceph" * faults.STORAGE,
+        ", ".join("%d %s" % (n, k) for k, n in done.items()),
+        "%.1f s (median), %.1f s at the most" % (took[len(took) // 2], took[-1]) if took else "(none measured)",
+        "; %d guests hung at boot" % world.revived if world.revived else ""))
 
 
 if __name__ == "__main__":

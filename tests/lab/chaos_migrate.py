@@ -29,7 +29,7 @@ RUN = os.environ.get("LAB_ROOT", "/var/tmp/pvc-lab") + "/run/" + os.environ["LAB
 CGROUP = "pvclab-%s/" % os.environ["LAB_NAME"]
 NAME = "chaos"
 CONVERGED = 150  # seconds after the last fault healed
-COUNT_LINE = re.compile(rb"^COUNT (\d+) [\d.]+ ([0-9a-f]{8})\r?$", re.M)
+COUNT_LINE = re.compile(rb"^COUNT (\d+) [\d.]+ ([0-9a-f]{8})\r?$")
 trace = []
 
 
@@ -54,6 +54,8 @@ class Processes(threading.Thread):
         super().__init__(daemon=True)
         self.vm = vm
         self.known, self.other, self.wrong, self.ended = {}, {}, [], False
+        self.boots = {}  # of each process, those that had counted when it came
+        self.ghosts = set()  # nodes whose processes may be there: nothing tells them from such as are off, but what they write
 
     def look_at(self, pid):
         try:
@@ -104,26 +106,81 @@ class Processes(threading.Thread):
     def came(self, pid, name, incoming):
         tell("  %s: process %s on %s came%s" % (self.vm, pid, name, " (incoming)" if incoming else ""))
         for other, (where, arrived, size) in self.known.items():
-            if incoming or not self.alive(other):
+            if incoming or where in self.ghosts or not self.alive(other):
                 continue
             if where != name and (not arrived or self.has_run(where, size)):
                 self.wrong.append("%s started on %s while process %s on %s was there" % (self.vm, name, other, where))
+        if not incoming:
+            self.boots[pid] = set(last_counts(self.vm))
+        elif self.known:
+            self.boots[pid] = self.boots.get(next(iter(self.known)), set())  # where it comes from
         self.known[pid] = (name, incoming, self.size(name))
+
+
+class Console:
+    """One file with what a guest said, read on from where it was read to."""
+
+    def __init__(self):
+        self.offset, self.rest, self.boot = 0, b"", None
+        self.counts, self.last = [], {}  # (count, boot), and the highest of each boot
+        self.failed = set()  # boots of which a write failed
+
+    def read(self, path):
+        with open(path, "rb") as f:
+            f.seek(self.offset)
+            data = self.rest + f.read()
+            self.offset = f.tell()
+        lines = data.split(b"\n")
+        self.rest = lines.pop()
+        for line in lines:
+            found = COUNT_LINE.match(line)
+            if found:
+                self.boot = found.group(2)
+                self.counts.append((int(found.group(1)), self.boot))
+                self.last[self.boot] = max(int(found.group(1)), self.last.get(self.boot, 0))
+            elif line.startswith(b"GUEST disk write failed"):
+                self.failed.add(self.boot)
+
+
+consoles = {}
+reading = threading.Lock()
+
+
+def read_consoles(vm):
+    """[(node, Console)] of all that the guest ever wrote."""
+    found = []
+    with reading:
+        for name in NODES:
+            for log in glob.glob("%s/%s/upper/var/log/libvirt/%s.log*" % (RUN, name, vm)):
+                try:
+                    console = consoles.setdefault(os.stat(log).st_ino, Console())  # libvirt turns them over
+                    console.read(log)
+                except FileNotFoundError:
+                    continue
+                found.append((name, console))
+    return found
 
 
 def counts(vm=NAME):
     """{boot: {count: [nodes]}} of all that the guest ever wrote."""
     found = {}
-    for name in NODES:
-        for log in glob.glob("%s/%s/upper/var/log/libvirt/%s.log*" % (RUN, name, vm)):
-            with open(log, "rb") as f:
-                for n, boot in COUNT_LINE.findall(f.read()):
-                    found.setdefault(boot, {}).setdefault(int(n), []).append(name)
+    for name, console in read_consoles(vm):
+        for n, boot in console.counts:
+            found.setdefault(boot, {}).setdefault(n, []).append(name)
+    return found
+
+
+def last_counts(vm=NAME):
+    """{boot: the last count that it ever wrote}"""
+    found = {}
+    for _, console in read_consoles(vm):
+        for boot, n in console.last.items():
+            found[boot] = max(n, found.get(boot, 0))
     return found
 
 
 def last_count(vm=NAME):
-    return sum(max(c) for c in counts(vm).values())
+    return sum(last_counts(vm).values())
 
 
 class Cluster:

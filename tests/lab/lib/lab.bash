@@ -51,10 +51,23 @@ lab_down() {
 		bmc_stop "$node"
 		node_kill "$node"
 	done
+	beside_end
 	network_down
 	[ ! -d "$LAB_CG" ] || find "$LAB_CG" -depth -type d -exec rmdir {} +
 	rmdir /run/systemd/nspawn/propagate/"$LAB_NS"-* 2>/dev/null || : # nspawn leaves them, empty
 	rm -rf --one-file-system "${LAB_RUN:?}"
+}
+
+# lab_beside COMMAND...: a daemon in the lab's own network, for what is not on any node. It ends with the lab, at the latest.
+lab_beside() {
+	mkdir -p "$LAB_CG/beside"
+	# shellcheck disable=SC2016
+	setsid -f sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"' sh "$LAB_CG/beside" nsenter --net="/run/netns/$LAB_NS" "$@" \
+		</dev/null >>"$LAB_RUN/beside.log" 2>&1 8>&- 3>&-
+}
+beside_end() {
+	[ ! -d "$LAB_CG/beside" ] || echo 1 >"$LAB_CG/beside/cgroup.kill"
+	until_true 30 node_is_empty beside || die "what ran beside the nodes does not end"
 }
 
 # Inside a node or a machine.
