@@ -10,6 +10,7 @@ from chaos_migrate import NODES, lab, node, signal, tell
 
 ZOOKEEPER = "zookeeper.service"
 STORAGE = "CHAOS_CEPH" in os.environ
+LAB_CGROUP = lab("cgroup")
 PROGRAMS = ["pvc-watch-nodes", "pvc-watch-domains", "pvc-watch-networks", "pvc-fence"] + (["pvc-watch-ceph"] if STORAGE else [])
 
 
@@ -20,6 +21,14 @@ def others(name):
 def has_power(name):
     with open("%s/%s/power" % (base.RUN, name)) as f:
         return f.read().startswith("on")
+
+
+def is_frozen(name):
+    try:
+        with open("%s/%s/cgroup.freeze" % (LAB_CGROUP, name)) as f:
+            return f.read().strip() == "1"
+    except FileNotFoundError:
+        return False  # it was off, and its cgroup went
 
 
 def power(name):

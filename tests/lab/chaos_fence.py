@@ -136,7 +136,10 @@ def heal(world):
     for name in NODES:
         lab("mend", name)
     off = [name for name in NODES if not faults.has_power(name)]
-    alone = len(off) > len(NODES) // 2  # nobody is left who could fence them, or be asked
+    frozen = [name for name in NODES if faults.is_frozen(name)]
+    alone = len(off + frozen) > len(NODES) // 2  # nobody is left who could fence them, or be asked
+    for name in frozen if alone else []:
+        lab("thaw", name)
     random.shuffle(off)
     for name in off:
         if alone or not world.record(name):
