@@ -35,6 +35,10 @@ void ask_abandon(struct ask *ask) {
 	atomic_store(&ask->abandon, true);
 }
 
+bool ask_switches_off(const struct ask *ask) {
+	return ask->kind == ASK_OFF;
+}
+
 static bool is_step(const struct ask *ask) {
 	return ask->kind != ASK_ON;
 }

@@ -134,6 +134,7 @@ void act_failed(struct peer *peer, enum fence_action action,
 void ask_agents(struct peer *peer);
 void ask_seal(struct peer *peer, bool lift);
 void ask_power_on(struct peer *peer);
+bool ask_switches_off(const struct ask *ask);
 void ask_abandon(struct ask *ask); /* the child is ended soon; the answer comes all the same */
 
 /* ---- recover.c ---- */

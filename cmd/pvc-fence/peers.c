@@ -165,9 +165,11 @@ static void mind_orphan(struct peer *peer) {
 		peer->orphan_since = now_monotonic();
 }
 
-/* Agents that are at work on a node that is back, or that somebody else fences by now, are ended at once. */
+/* Agents that are at work on a node that is back, that somebody else fences by now, or whose proof is there (an
+ * operator confirmed that it is off), are ended at once. */
 static void mind_agents(struct peer *peer, const struct fence_view *view) {
-	if (peer->ask && peer->record.step <= FENCE_CLAIMED && (view->back || view->fencer != FENCER_ME))
+	if (peer->ask && ask_switches_off(peer->ask) &&
+	    (view->step != FENCE_CLAIMED || view->back || view->fencer != FENCER_ME))
 		ask_abandon(peer->ask);
 }
 

@@ -64,9 +64,11 @@ static char *summary(const struct recovery *recovery) {
 	return strbuf_steal(&text);
 }
 
-/* Of one that lost its connection, or whose fencer was in doubt, nothing is known: all is looked at again. */
+/* Of one that lost its connection, or whose fencer was in doubt, nothing is known; without memory or time it was not
+ * dealt with: all is looked at again. */
 static bool is_transient(int error) {
-	return error == -ECANCELED || error == -ENOTCONN || error == -ECONNRESET || error == -ESTALE;
+	return error == -ECANCELED || error == -ENOTCONN || error == -ECONNRESET || error == -ESTALE ||
+	       error == -ENOMEM || error == -ETIMEDOUT;
 }
 
 static void end(struct recovery *recovery) {

@@ -135,6 +135,11 @@ static void fetched(struct store *store, int result, const struct store_value *v
 		return;
 	}
 	look->check = check;
+	if (result == -ENOTCONN || result == -ECONNRESET) { /* says nothing of the agents */
+		free(look);
+		looked(check, NULL);
+		return;
+	}
 	if (result >= 0)
 		result = fetch_agents(check->fencer->config->node, values, &look->agents, &error);
 	if (result >= 0) {

@@ -305,6 +305,20 @@ bmc_was_told() { [ "$(bmc_calls v | paste -sd'|')" = "$(printf '%s|' "$@" | sed 
 	wait_until 90 is_step "done"
 }
 
+@test "an operator who confirms that a node is off does not wait for an agent that hangs" {
+	bmc_mode v hang
+	one
+	py <<<'vm(1)'
+	cut "$VICTIM"
+	wait_until 60 is_step claimed
+	no_session() { ! zk exists /pvc/alive/$V; }
+	wait_until 60 no_session
+	pvcctl -z "$ZK" node fence --confirmed-off $V
+	wait_until 60 is_step "done"
+	[ "$(zk get /domains/00000000-0000-4000-8000-000000000001/node)" = pvchv1 ]
+	run ! said "no agent could switch it off"
+}
+
 @test "D6: what a node says of its time does not matter, only when its key changes" {
 	VICTIM_OPTIONS=(stamp=1)
 	one
