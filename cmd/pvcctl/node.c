@@ -106,8 +106,7 @@ static json_t *node_json(const struct nodes *n, size_t i) {
 
 static void add_row(struct table *t, const struct nodes *n, size_t i) {
 	static const enum node_key numbers[] = {NODE_MEMTOTAL, NODE_MEMUSED, NODE_MEMFREE, NODE_MEMALLOC};
-	_cleanup_free_ char *daemon =
-	    fence_daemon_text(node_value(n, i, NODE_DAEMON)->data, node_value(n, i, NODE_FENCE));
+	_cleanup_free_ char *daemon = fence_daemon_text(n, i);
 	struct static_data s;
 
 	if (static_data_read(node_value(n, i, NODE_STATIC), &s) < 0 || !daemon)
@@ -150,7 +149,8 @@ int node_list(struct ctl *ctl) {
 static void print_node(const struct nodes *n) {
 	_cleanup_free_ char *keepalive = keepalive_text(node_value(n, 0, NODE_KEEPALIVE));
 	_cleanup_free_ char *drain = drain_text(node_value(n, 0, NODE_DRAIN));
-	_cleanup_free_ char *fence = fence_text(node_value(n, 0, NODE_FENCE));
+	_cleanup_free_ char *fence = fence_text(node_value(n, 0, NODE_FENCE)),
+			    *hint = fence_hint(n->names.items[0], node_value(n, 0, NODE_FENCE));
 	const struct fetched *agents = node_value(n, 0, NODE_AGENTS);
 	struct static_data s;
 
@@ -158,8 +158,12 @@ static void print_node(const struct nodes *n) {
 	print_field("Name:", n->names.items[0]);
 	print_field("Mode:", node_value(n, 0, NODE_MODE)->data);
 	print_field("Daemon:", node_value(n, 0, NODE_DAEMON)->data);
+	if (node_is_silent(n, 0))
+		print_field("", "silent: its pvc-keepalive has no session with ZooKeeper");
 	if (fence)
 		print_field("Fencing:", fence);
+	if (hint)
+		print_field("", hint);
 	print_field("Coordinator:", node_value(n, 0, NODE_ROUTER)->data);
 	print_field("Domain:", node_value(n, 0, NODE_DOMAIN)->data);
 	print_field("Last drain:", drain);

@@ -35,13 +35,37 @@ char *fence_text(const struct fetched *value) {
 			  record.reason);
 }
 
-char *fence_daemon_text(const char *daemonstate, const struct fetched *value) {
+char *fence_hint(const char *node, const struct fetched *value) {
 	struct fence_record record;
 
 	if (fence_record_parse(value->data, &record) < 0)
-		return str_printf("%s, damaged record", daemonstate);
-	return record.step == FENCE_NONE ? strdup(daemonstate)
-					 : str_printf("%s, %s", daemonstate, fence_step_name(record.step));
+		return str_printf("make sure that no VM of it runs elsewhere, then delete /pvc/fence/%s", node);
+	switch (record.step) {
+	case FENCE_CLAIMED:
+		return record.attempt > 0 && record.verdict == FENCE_UNKNOWN
+			   ? str_printf("once you have seen that it is off: pvcctl node fence --confirmed-off %s", node)
+			   : NULL;
+	case FENCE_DONE:
+		return str_printf("when it is up again: pvcctl node ready %s", node);
+	default:
+		return NULL;
+	}
+}
+
+bool node_is_silent(const struct nodes *nodes, size_t index) {
+	return node_value(nodes, index, NODE_HEART)->exists && !node_value(nodes, index, NODE_ALIVE)->exists &&
+	       daemon_state_parse(node_value(nodes, index, NODE_DAEMON)->data) == DAEMON_RUN;
+}
+
+char *fence_daemon_text(const struct nodes *nodes, size_t index) {
+	const char *state = node_value(nodes, index, NODE_DAEMON)->data;
+	struct fence_record record;
+
+	if (fence_record_parse(node_value(nodes, index, NODE_FENCE)->data, &record) < 0)
+		return str_printf("%s, damaged record", state);
+	if (record.step != FENCE_NONE)
+		return str_printf("%s, %s", state, fence_step_name(record.step));
+	return str_printf("%s%s", state, node_is_silent(nodes, index) ? ", silent" : "");
 }
 
 /* ---- vouching ---- */

@@ -25,6 +25,19 @@ bool is_key_name(const char *text) {
 	return *text && !strchr(text, '/') && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 
+static char *key_path(const char *node, int key) {
+	switch (key) {
+	case NODE_FENCE:
+		return store_path(STORE_PVC_FENCE, node, NULL);
+	case NODE_HEART:
+		return store_path(STORE_PVC_HEART, node, NULL);
+	case NODE_ALIVE:
+		return store_path(STORE_PVC_ALIVE, node, NULL);
+	default:
+		return store_path(STORE_NODES, node, keys[key], NULL);
+	}
+}
+
 void nodes_free(struct nodes *nodes) {
 	strlist_free(&nodes->names);
 	snapshot_free(&nodes->keys);
@@ -44,9 +57,7 @@ int nodes_read(struct ctl *ctl, const char *only, struct nodes *ret) {
 	r = only ? strlist_add(&nodes.names, only) : fetch_children(ctl, store_base(STORE_NODES), &nodes.names);
 	for (size_t i = 0; r >= 0 && i < nodes.names.count; i++)
 		for (int k = 0; r >= 0 && k < NODE_KEY_COUNT; k++)
-			r = strlist_take(&paths, k == NODE_FENCE
-						     ? store_path(STORE_PVC_FENCE, nodes.names.items[i], NULL)
-						     : store_path(STORE_NODES, nodes.names.items[i], keys[k], NULL));
+			r = strlist_take(&paths, key_path(nodes.names.items[i], k));
 	if (r >= 0)
 		r = fetch_many(ctl, &paths, &nodes.keys);
 	if (r >= 0 && only && !node_value(&nodes, 0, NODE_SELF)->exists)

@@ -215,6 +215,8 @@ enum node_key {
 	NODE_AGENTS, /* our own key: what is wrong with its fencing agents, or nothing */
 	NODE_DRAIN, /* our own key: how far a drain is, or how it ended (cluster.h) */
 	NODE_FENCE, /* our own key, /pvc/fence/NODE: how far its fencing is */
+	NODE_HEART, /* our own key, /pvc/heart/NODE: its heartbeats are pvc-keepalive's */
+	NODE_ALIVE, /* our own key, /pvc/alive/NODE: ... which has a session */
 	NODE_KEY_COUNT
 };
 struct nodes {
@@ -230,10 +232,14 @@ struct select_node *node_candidates(const struct nodes *nodes);
 /* Is the VM among the running ones that the node reports? */
 bool node_reports_vm(const char *runningdomains, const char *uuid);
 
-/* What NODE_FENCE says (node_fence.c): null, an object; NULL (nothing), a sentence; the daemon's state with it. */
+/* What NODE_FENCE says (node_fence.c): null, an object; NULL (nothing), a sentence; what an operator can do, or NULL. */
 json_t *fence_json(const struct fetched *value);
 char *fence_text(const struct fetched *value);
-char *fence_daemon_text(const char *daemonstate, const struct fetched *value);
+char *fence_hint(const char *node, const struct fetched *value);
+/* It is in state run, and nothing of it has a session: the others fence it, unless maintenance is on. */
+bool node_is_silent(const struct nodes *nodes, size_t index);
+/* The daemon's state with all that. */
+char *fence_daemon_text(const struct nodes *nodes, size_t index);
 
 /* ---- VMs that a drain would shut down (node_unmovable.c) ---- */
 

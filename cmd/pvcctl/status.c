@@ -102,6 +102,23 @@ static int read_base(struct ctl *ctl, struct status *s) {
 	return read_lease(s);
 }
 
+/* Records of nodes that were removed while they were being fenced: nobody goes on with those. */
+static int read_orphans(struct ctl *ctl, const struct strlist *nodes, struct status *s) {
+	_cleanup_strlist_ struct strlist records = {0};
+	int r = fetch_children(ctl, store_base(STORE_PVC_FENCE), &records);
+
+	for (size_t i = 0; r >= 0 && i < records.count; i++)
+		if (!strlist_contains(nodes, records.items[i])) {
+			_cleanup_free_ char *shown = str_printable(records.items[i], 100);
+
+			r = strlist_addf(
+			    &s->problems,
+			    "node %s was removed while it was being fenced: see to its VMs, then delete %s/%s",
+			    shown ? shown : "?", store_base(STORE_PVC_FENCE), shown ? shown : "?");
+		}
+	return r;
+}
+
 static int read_nodes(struct ctl *ctl, struct status *s) {
 	_cleanup_nodes_ struct nodes nodes = {0};
 	int r = nodes_read(ctl, NULL, &nodes);
@@ -118,8 +135,11 @@ static int read_nodes(struct ctl *ctl, struct status *s) {
 			r = strlist_addf(&s->problems, "node %s is %s", nodes.names.items[i], shown);
 		if (r >= 0 && fence)
 			r = strlist_addf(&s->problems, "fencing of node %s: %s", nodes.names.items[i], fence);
+		if (r >= 0 && !fence && node_is_silent(&nodes, i))
+			r = strlist_addf(&s->problems, "node %s is silent: its pvc-keepalive has no session%s",
+					 nodes.names.items[i], s->maintenance ? ", and maintenance is on" : "");
 	}
-	return r;
+	return r < 0 ? r : read_orphans(ctl, &nodes.names, s);
 }
 
 /* The reference's rule: these are states in which a VM is as it should be. */

@@ -158,6 +158,32 @@ status_of() {
 	pvc status --format json | json 'd["health"] == "Degraded" and d["problems"] == ["node hv1 is dead,ready"]'
 }
 
+@test "a node that nothing is heard of, and a fencing that nobody goes on with, are problems; node info says what to do" {
+	zk set /primary_node hv1
+	zk create /pvc/heart/hv1 '{"boot":"b","armed":false}'
+	zk create /pvc/alive/hv1 b
+	pvc status --format json | json 'd["problems"] == []'
+	zk rm /pvc/alive/hv1
+	pvc status --format json | json 'd["problems"] == ["node hv1 is silent: its pvc-keepalive has no session"]'
+	[[ "$(pvc node list)" == *"run, silent"* ]]
+	[[ "$(pvc node info hv1)" == *"silent: its pvc-keepalive has no session"* ]]
+	pvc maintenance on
+	pvc status --format json | json 'd["problems"] == ["node hv1 is silent: its pvc-keepalive has no session, and maintenance is on"]'
+	pvc maintenance off
+	record() { echo "{\"step\":\"$1\",\"verdict\":\"$2\",\"fencer\":\"hv2\",\"boot\":\"b\",\"beat\":1,\"state_version\":1,\"attempt\":$3}"; }
+	zk set /nodes/hv1/daemonstate dead
+	zk create /pvc/fence/hv1 "$(record claimed unknown 0)"
+	[[ "$(pvc node info hv1)" != *"confirmed-off"* ]]
+	zk set /pvc/fence/hv1 "$(record claimed unknown 2)"
+	[[ "$(pvc node info hv1)" == *"once you have seen that it is off: pvcctl node fence --confirmed-off hv1"* ]]
+	zk set /pvc/fence/hv1 "$(record "done" off 2)"
+	[[ "$(pvc node info hv1)" == *"when it is up again: pvcctl node ready hv1"* ]]
+	zk set /pvc/fence/hv1 nonsense
+	[[ "$(pvc node info hv1)" == *"then delete /pvc/fence/hv1"* ]]
+	zk create /pvc/fence/hv7 "$(record proven off 1)"
+	pvc status --format json | json '"node hv7 was removed while it was being fenced: see to its VMs, then delete /pvc/fence/hv7" in d["problems"]'
+}
+
 @test "status counts networks, OSDs, pools, volumes and snapshots" {
 	zk create /networks/100 net
 	zk create /ceph/osds/0/stats '{"up": 1, "in": 1}'
