@@ -11,7 +11,7 @@ INTERVAL=1 FENCE=6
 DETECTION=$((INTERVAL * FENCE + 3 * INTERVAL + 1))
 
 setup_file() {
-	export NODES="pvchv1 pvchv2 pvchv3"
+	export LAB_WITH=agents NODES="pvchv1 pvchv2 pvchv3"
 	lab_begin
 	"$LAB" bmc pvchv1 pvchv2 pvchv3 3>&-
 	for n in $NODES; do
@@ -152,5 +152,30 @@ fencer() { zkc get "/pvc/fence/$1/fencer"; }
 	[ "$(key v1 lastnode)" = "$node" ]
 	wait_until 240 is_back "$node" # its BMC switched it on
 	[ "$(zkc get "/nodes/$node/domainstate")" = flushed ]
+	never_twice
+}
+
+@test "two levels: the BMC refuses the password, fence_ipmilan of Debian's fence-agents tells the power and switches, both within the restrictions of pvc-fence's unit" {
+	local node other
+	whole
+	node=$(where v3)
+	other=$(others "$node" | head -n 1)
+	on "$node" sed -i -e 's/pass: ipmipass/pass: wrong-secret/' \
+		-e "s|^      ipmi:|      agents: [{agent: ipmitool}, {agent: fence_ipmilan, options: {ip: $node-lom, username: ipmiadmin, password: ipmipass, lanplus: 1, cipher: 3}}]\n&|" /etc/pvc/pvcd.yaml
+	on "$node" systemctl restart pvc.target
+	# its own pvc-fence has asked both, when it started
+	complains() { [[ $(zkc get "/nodes/$node/fence_agents") == "ipmitool at $node-lom: "* ]]; }
+	wait_until 60 complains
+	[[ $(zkc get "/nodes/$node/fence_agents") != *fence_ipmilan* ]]
+	run on "$other" pvcctl node fence --test "$node"
+	[ "$status" -eq 1 ] && [[ $output == *"$node: ipmitool at $node-lom: "* ]] && [[ $output == *"$node: fence_ipmilan: power is on"* ]]
+	"$LAB" freeze "$node"
+	wait_until 120 runs_elsewhere v3 "$node"
+	wait_until 60 is_step "$node" "done"
+	switched() { "$LAB" bmc_calls "$node" | grep -q 'set power 1'; }
+	wait_until 60 switched
+	for n in $(others "$node"); do on "$n" journalctl -q -b -o cat -u pvc-fence; done >"$T/said"
+	grep -q "node $node is without power: .*fence_ipmilan: power is off" "$T/said"
+	no grep -e wrong-secret -e ipmipass "$T/said"
 	never_twice
 }
