@@ -17,7 +17,7 @@ setup_file() {
 	watch_networks
 }
 teardown_file() { lab_end; }
-teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || in_machine 'tail -n 30 /tmp/networks.log; ip -d link; ip address'; }
+teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || in_machine 'tail -n 30 /tmp/networks.log; tail -n 15 /tmp/keepalive.log /tmp/fence.log /run/pvc/status/fence || :; ip -d link; ip address'; }
 
 YAML=/etc/pvc/pvcd.yaml
 on_machine() { "$LAB" exec pvchv9 "$@"; }
@@ -118,7 +118,16 @@ problem() { node pvcctl network info "$1" | grep -F -- "$2"; }
 	on_machine ip link show dev bond0 | grep -q 'master brcluster'
 }
 
-keepalive() { # in the machine: heartbeats every 5 s, and 3 of them: the watchdog's time is 10 s
+# in the machine: heartbeats every 5 s, and 3 of them: the watchdog's time is 10 s
+self_fencing() {
+	on_machine modprobe softdog
+	in_machine "sed -i -e 's/keepalive_interval:.*/keepalive_interval: 5/' -e 's/fence_intervals:.*/fence_intervals: 6/' \
+		-e 's/suicide_intervals:.*/suicide_intervals: 3/' $YAML; ip link del uplink0 2>/dev/null || :"
+	in_machine 'kill -0 "$(cat /tmp/keepalive.pid)"' 2>/dev/null || keepalive
+	wait_until 120 watchdog_is active
+	wait_until 60 heart_is true
+}
+keepalive() {
 	in_machine 'pvc-keepalive >>/tmp/keepalive.log 2>&1 & echo $! >/tmp/keepalive.pid'
 }
 watchdog_is() { [ "$(on_machine cat /sys/class/watchdog/watchdog0/state)" = "$1" ]; }
@@ -126,15 +135,39 @@ heart_is() { zk_in_node get /pvc/heart/pvchv9 | grep -q "\"armed\":$1"; }
 machine_is_off() { ! "$LAB" exec pvchv9 true 2>/dev/null; }
 ms() { echo "${EPOCHREALTIME/./}" | cut -c1-13; }
 
+@test "D6: a host's clock goes an hour forward and two back: nobody judges it dead, it judges nobody, its watchdog is fed, its session lives" {
+	local step before owner said beats
+	self_fencing
+	# it is also a coordinator
+	in_machine "umask 077; sed 's/^    coordinators:/&\n      - pvchv9/' $YAML >/tmp/coordinator.yaml
+		pvc-fence --config /tmp/coordinator.yaml >/tmp/fence.log 2>&1 & echo \$! >/tmp/fence.pid"
+	wait_until 60 heard_of_others
+	before=$(states) owner=$(session)
+	for step in 3600 -7200; do
+		on_machine date -s "@$(($(on_machine date +%s) + step))"
+		beats=$(beats)
+		wait_until 120 beats_beyond $((beats + 2)) # at least 10 s, in which a watchdog that is not fed fires
+		said=$(zk_in_node get /nodes/pvchv9/keepalive)
+		if [ $step -gt 0 ]; then [ "$said" -gt $((EPOCHSECONDS + 1800)) ]; else [ "$said" -lt $((EPOCHSECONDS - 1800)) ]; fi
+		heard_of_others
+	done
+	watchdog_is active
+	[ "$(session)" = "$owner" ]
+	[ "$(states)" = "$before" ]
+	[ -z "$(zk_in_node ls /pvc/fence)" ]
+	on_machine date -s "@$EPOCHSECONDS"
+	in_machine 'kill -TERM $(cat /tmp/fence.pid)'
+}
+states() { for n in pvchv1 pvchv9; do zk_in_node get /nodes/$n/daemonstate; zk_in_node stat /nodes/$n/daemonstate; done; }
+session() { zk_in_node stat /pvc/alive/pvchv9 | sed 's/.*owner=//'; }
+beats() { zk_in_node stat /nodes/pvchv9/keepalive | sed 's/^version=\([0-9]*\).*/\1/'; }
+beats_beyond() { [ "$(beats)" -gt "$1" ]; }
+heard_of_others() { in_machine 'grep -qx "session=sure" /run/pvc/status/fence && grep -q "^node.pvchv1=well, heard of [0-9] s" /run/pvc/status/fence'; }
+
 @test "D24: a real watchdog: fed by heartbeats, stopped by an orderly stop, taken over after kill -9; a host that is cut off is reset" {
 	local cut down
-	on_machine modprobe softdog
-	in_machine "sed -i -e 's/keepalive_interval:.*/keepalive_interval: 5/' -e 's/fence_intervals:.*/fence_intervals: 6/' \
-		-e 's/suicide_intervals:.*/suicide_intervals: 3/' $YAML; ip link del uplink0 2>/dev/null || :"
-	keepalive
-	wait_until 120 watchdog_is active
+	self_fencing
 	[ "$(on_machine cat /sys/class/watchdog/watchdog0/timeout)" = 10 ]
-	wait_until 60 heart_is true
 	in_machine 'kill -TERM $(cat /tmp/keepalive.pid)'
 	wait_until 60 watchdog_is inactive
 	heart_is false

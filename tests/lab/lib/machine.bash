@@ -4,7 +4,7 @@
 # those of a node, and a second one to the cluster's switch: eth0, eth1, eth2, eth3.
 # shellcheck shell=bash
 
-MACHINE_PROGRAMS="bash ip bridge nft ping modprobe base64 pvcctl pvc-netsetup pvc-sysctl pvc-register pvc-firewall pvc-watch-networks pvc-keepalive"
+MACHINE_PROGRAMS="bash ip bridge nft ping modprobe base64 pvcctl pvc-netsetup pvc-sysctl pvc-register pvc-firewall pvc-watch-networks pvc-keepalive pvc-fence"
 MACHINE_MODULES="virtio_pci virtio_net 8021q bonding dummy bridge vxlan veth softdog"
 
 machines() { find "$LAB_RUN" -mindepth 2 -maxdepth 2 -name agent -printf '%h\n' 2>/dev/null | sed 's:.*/::'; }
