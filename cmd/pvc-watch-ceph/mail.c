@@ -27,9 +27,11 @@ static void deliver(struct daemon *daemon, const struct letter *letter) {
 
 	while (task && task != letter->task)
 		task = task->next;
-	if (!task || task->ended) /* its last word is being recorded */
+	if (!task)
 		return;
 	log_info("'%s': %s", task_label(task), letter->text);
+	if (task->ended) /* its last word is being recorded */
+		return;
 	free(task->step);
 	task->step = strdup(letter->text);
 	record_write(task, "running", NULL);

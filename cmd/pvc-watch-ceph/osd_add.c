@@ -65,10 +65,19 @@ static int finish(struct task *task, int64_t id, char **ret_error) {
 	return r;
 }
 
-/* An OSD that never came up holds no data. */
+/* An OSD that never came up holds no data. Of one that did, or of which nothing is known now, nothing is taken. */
 static void take_back(struct task *task, int64_t id) {
 	_cleanup_free_ char *why = NULL;
+	struct ceph_osd osd;
+	int r = ceph_osd_find(task->daemon->ceph, id, &osd, &why);
 
+	if (r == -ENOENT)
+		return;
+	if (r < 0 || osd.was_up) {
+		mail_step(task, "OSD %lld is left as it is: %s", (long long)id,
+			  r < 0 ? why ? why : strerror(-r) : "it has been up, so it may hold data");
+		return;
+	}
 	(void)osd_unit_stop(id, NULL); /* it may never have started */
 	if (osd_wait(task, id, false, &why) < 0 || ceph_osd_purge(task->daemon->ceph, id, &why) < 0)
 		mail_step(task, "OSD %lld cannot be taken back: %s", (long long)id, why ? why : "stopping");

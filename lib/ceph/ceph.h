@@ -152,6 +152,7 @@ struct ceph_osd {
 	int64_t id;
 	char uuid[37];
 	bool up, in;
+	bool was_up; /* now or ever: it may hold data */
 };
 /* -ENOENT when the map has no such id. */
 int ceph_osd_find(struct ceph *ceph, int64_t id, struct ceph_osd *ret, char **ret_error);

@@ -30,8 +30,10 @@ static int find(struct ceph *ceph, int64_t id, const char *uuid, struct ceph_osd
 
 		if (!text || (uuid ? strcmp(text, uuid) != 0 : number(osd, "osd") != id))
 			continue;
-		*ret = (struct ceph_osd){
-		    .id = number(osd, "osd"), .up = number(osd, "up") == 1, .in = number(osd, "in") == 1};
+		*ret = (struct ceph_osd){.id = number(osd, "osd"),
+					 .up = number(osd, "up") == 1,
+					 .in = number(osd, "in") == 1,
+					 .was_up = number(osd, "up") == 1 || number(osd, "up_from") > 0};
 		(void)snprintf(ret->uuid, sizeof(ret->uuid), "%s", text);
 		r = 0;
 		break;

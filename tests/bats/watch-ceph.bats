@@ -218,6 +218,19 @@ assert (p["size"],p["min_size"],p["pg_num"],list(p["application_metadata"]))==(2
 	zk rm /ceph/osds/5
 }
 
+@test "D57: an interrupted osd_add whose OSD has come up leaves it there, whatever fails then: it may hold data" {
+	daemon_kill
+	# Ceph refuses to put it below a host that is called as the root is
+	zk create /nodes/pvchv1/ceph_jobs/0000000000000001 "$(jq -nc --arg uuid "$(ceph_ask osd dump --format json | jq -r '.osds[0].uuid')" \
+		'{command: "osd_add default,/dev/sdb,1.0", state: "running", uuid: $uuid}')"
+	daemon_start
+	wait_until 90 said "OSD 0 is left as it is"
+	job_failed() { [ "$(job 0000000000000001 | jq -r .state)" = failed ]; }
+	wait_until 60 job_failed
+	run ! said "OSD 0 cannot be taken back"
+	[ "$(ceph_ask osd dump --format json | jq '.osds[0].up')" = 1 ]
+}
+
 @test "D53: a command that is found at the start is not carried out" {
 	daemon_kill TERM
 	py storage.py -n /cmd/ceph "volume_add vms,$V,1M"
