@@ -43,6 +43,9 @@ static int read_addresses(struct seal *seal) {
 	}
 	for (size_t i = 0; i < seal->given.count && r == 0; i++)
 		r = strlist_add(&victims, seal->given.items[i]);
+	/* given by hand before, where the node had told none: whoever fences it asks again without */
+	for (size_t i = 0; i < seal->sealed.count && r == 0; i++)
+		r = strlist_add(&victims, seal->sealed.items[i]);
 	return r < 0 ? r : storage_seal_hosts(&victims, &seal->others, &seal->hosts);
 }
 

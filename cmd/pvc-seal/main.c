@@ -128,9 +128,9 @@ static int run(struct seal *seal, const struct options *options) {
 		return code_of(r);
 	if (seal->hosts.count == 0 && !(options->lift && seal->sealed.count > 0)) {
 		log_error(
-		    "no address of %s is known that is its own alone: give them on the command line (a node tells "
-		    "them when pvc-register starts there)",
-		    seal->node);
+		    "no address of %s is known that is its own alone: give them by hand, 'pvc-seal %s ADDRESS...', and "
+		    "its fencing goes on (a node tells them when pvc-register starts there)",
+		    seal->node, seal->node);
 		return EXIT_FAILED;
 	}
 	r = ceph_new(&seal->ceph);

@@ -141,7 +141,8 @@ static int take_volumes(struct seal *seal) {
 	}
 	r = clients.count > 0 ? blocklist_clients(seal, &clients) : 0;
 	all = all && r == 0;
-	confirmed = unknown ? wait_for_osds(seal) : 0;
+	/* of a client by an address that nobody knew this is all that keeps it out */
+	confirmed = !unknown ? 0 : r < 0 ? r : wait_for_osds(seal);
 	blocked = r == 0 && confirmed == 0;
 	for (size_t i = 0; i < count && blocked && goes_on(r); i++) {
 		r = break_locks(seal, &volumes[i]);

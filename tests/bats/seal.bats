@@ -194,6 +194,7 @@ epoch() { ceph_ask osd dump --format json </dev/null | "$PYTHON" -c 'import json
 	[ "$status" -eq 64 ] && [[ "$output" == *"'10.99.0.300' is no address"* ]]
 	seal pvchv2 10.99.0.2
 	listed 10.99.0.2:0/0
+	seal pvchv2 # as whoever fences it does: what was given by hand holds
 	seal --lift pvchv2
 	kill -STOP "$(ceph_pid mon.a)"
 	run seal pvchv2 10.99.0.2
