@@ -9,20 +9,43 @@
 #include "seal.h"
 
 #define HOST_SECONDS   (10ull * 365 * 86400) /* until it is lifted */
+#define ELECTION_TIME  (40 * USEC_PER_SEC)   /* longer than the monitors need to go on without one that died */
 #define CLIENT_SECONDS 86400                 /* a client by itself: its process is dead, its number never comes again */
 
-static int blocklist_hosts(struct seal *seal) {
+static int blocklist_hosts(struct seal *seal, char **ret_error) {
 	_cleanup_strlist_ struct strlist clients = {0};
-	_cleanup_free_ char *error = NULL;
 	int r = 0;
 
 	for (size_t i = 0; i < seal->hosts.count && r == 0; i++)
 		r = strlist_take(&clients, storage_host_client(seal->hosts.items[i]));
-	if (r == 0)
-		r = ceph_blocklist_all(seal->ceph, &clients, HOST_SECONDS, &error);
-	if (r < 0)
-		log_error("%s", error ? error : strerror(-r));
-	return r;
+	return r < 0 ? r : ceph_blocklist_all(seal->ceph, &clients, HOST_SECONDS, ret_error);
+}
+
+/* A dead node's OSDs are noticed to be down 20 seconds later by default: what it shared with others is held up until
+ * then, and waiting for them as well. */
+static int mark_down(struct seal *seal, char **ret_error) {
+	return seal->osds.count > 0 ? ceph_osd_down(seal->ceph, &seal->osds, ret_error) : 0;
+}
+
+/* One of the monitors may have died with the node. Until the others have a leader again, 15 seconds later by default,
+ * they answer nobody. */
+static int change_map(struct seal *seal) {
+	const usec_t own = deadline_after(ELECTION_TIME), until = own < seal->deadline ? own : seal->deadline;
+
+	for (;;) {
+		_cleanup_free_ char *error = NULL;
+		int r = blocklist_hosts(seal, &error);
+
+		if (r == 0)
+			r = mark_down(seal, &error);
+		if (r == 0)
+			return 0;
+		if (r != -ETIMEDOUT || deadline_left(until) == 0) {
+			log_error("%s", error ? error : strerror(-r));
+			return r;
+		}
+		log_info("%s; asked again", error ? error : strerror(-r));
+	}
 }
 
 static int wait_for_osds(struct seal *seal) {
@@ -156,16 +179,8 @@ static int take_volumes(struct seal *seal) {
 }
 
 int storage_seal(struct seal *seal) {
-	_cleanup_free_ char *error = NULL;
-	int r = blocklist_hosts(seal);
+	int r = change_map(seal);
 
-	/* a dead node's OSDs are noticed to be down 20 seconds later by default: what it shared with others is held up
-	 * until then, and waiting for them as well */
-	if (r == 0 && seal->osds.count > 0) {
-		r = ceph_osd_down(seal->ceph, &seal->osds, &error);
-		if (r < 0)
-			log_error("%s", error ? error : strerror(-r));
-	}
 	if (r == 0)
 		r = wait_for_osds(seal);
 	return r < 0 ? r : take_volumes(seal);

@@ -179,6 +179,19 @@ epoch() { ceph_ask osd dump --format json </dev/null | "$PYTHON" -c 'import json
 	run ! locked "$V"
 }
 
+@test "monitors that answer nobody for a while, as when one of them was on the node that died: they are asked again" {
+	local sealing code=0
+	kill -STOP "$(ceph_pid mon.a)"
+	as_node pvchv1 timeout 180 pvc-seal --config "$T/pvcd.yaml" pvchv2 >"$T/sealing" 2>&1 3>&- &
+	sealing=$!
+	remember $sealing
+	wait_until 60 grep -q 'Ceph has not answered in time.*asked again' "$T/sealing"
+	kill -CONT "$(ceph_pid mon.a)"
+	wait $sealing || code=$?
+	[ "$code" -eq 0 ] || { cat "$T/sealing"; false; }
+	listed 10.99.0.2:0/0
+}
+
 @test "what cannot be sealed is said: no storage, this node, no such node, no address, no Ceph, within the time" {
 	write_config "$T/without.yaml" 's/enable_storage: .*/enable_storage: False/'
 	run as_node pvchv1 pvc-seal --config "$T/without.yaml" pvchv2
@@ -197,7 +210,7 @@ epoch() { ceph_ask osd dump --format json </dev/null | "$PYTHON" -c 'import json
 	seal pvchv2 # as whoever fences it does: what was given by hand holds
 	seal --lift pvchv2
 	kill -STOP "$(ceph_pid mon.a)"
-	run seal pvchv2 10.99.0.2
+	run seal --timeout 5 pvchv2 10.99.0.2
 	[ "$status" -eq 75 ] && [[ "$output" == *"cannot connect to Ceph"* ]]
 	kill -CONT "$(ceph_pid mon.a)"
 }
