@@ -2,7 +2,7 @@
 """Nodes that die, or seem to, at random, and whether every VM ran exactly once.
 
 chaos_fence.py [--storage] [--break two|seal] COUNT [SEED]: run by tests/lab/chaos-fence in the lab's own network, on a lab that is up,
-with BMCs, whose nodes are ready. The faults are in chaos_faults.py.
+with BMCs, whose nodes are ready. The faults are in chaos_faults.py. SIGTERM: the present fault is the last one.
 
 The oracle is that of chaos_migrate.py: QEMU's processes as this machine sees them, and what the guests counted. A process
 that comes while another of the same VM is there, also a frozen one, is a VM that runs twice. After every fault all is healed:
@@ -13,6 +13,7 @@ import argparse
 import glob
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -356,12 +357,14 @@ def main():
     took = []
     done = {kind: 0 for kind, _, _ in KINDS}
     begin = time.monotonic()
-    for i in range(number):
+    ending = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    while sum(done.values()) < number and not ending.is_set():
         victim = random.choice(NODES)
         if not world.on(victim):
             victim = random.choice([world.place(vm) or victim for vm in VMS])
         kind, _, act = draw(KINDS)
-        seconds = act(world, i + 1, victim, seed)
+        seconds = act(world, sum(done.values()) + 1, victim, seed)
         took += [seconds] if seconds else []
         judge(world, seed)
         done[kind] += 1
@@ -370,7 +373,7 @@ def main():
         sys.exit("broken on purpose (%s), and nothing was seen of it" % given.broken)
     took.sort()
     print("%d faults in %d s, seed %d%s: never two; %s; VMs ran elsewhere after %s%s" % (
-        number, time.monotonic() - begin, seed, ", volumes in Ceph" * faults.STORAGE,
+        sum(done.values()), time.monotonic() - begin, seed, ", volumes in Ceph" * faults.STORAGE,
         ", ".join("%d %s" % (n, k) for k, n in done.items()),
         "%.1f s (median), %.1f s at the most" % (took[len(took) // 2], took[-1]) if took else "(none measured)",
         "; %d guests hung at boot" % world.revived if world.revived else ""))
