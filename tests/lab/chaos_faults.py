@@ -134,7 +134,7 @@ def hang_monitors(name):
 
 
 def hang_osd(name):
-    with open(os.environ["CHAOS_CEPH"] + "/osd.pid") as f:
+    with open(os.environ["CHAOS_CEPH"] + random.choice(("/osd.0.pid", "/osd.1.pid"))) as f:
         pid = f.read().strip()
     subprocess.run(["kill", "-STOP", pid], check=True)
     time.sleep(random.uniform(5, 20))
@@ -183,7 +183,7 @@ RIDE_OUT = [
     ("cut off from the storage", 3, cut_storage),
     ("its Ceph monitor hangs", 2, hang_monitor),
     ("all Ceph monitors hang", 2, hang_monitors),
-    ("the OSD hangs", 2, hang_osd),
+    ("an OSD hangs", 2, hang_osd),
 ] if STORAGE else [])
 
 
