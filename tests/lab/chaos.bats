@@ -11,7 +11,7 @@ setup_file() {
 teardown_file() { lab_end; }
 
 @test "a node whose BMC says yes and does nothing, and one that freezes: every VM runs exactly once (tests/lab/chaos fence)" {
-	run "$TOP/tests/lab/chaos" fence 2 2962 3>&-
+	run "$TOP/tests/lab/chaos" fence 2 6992 3>&-
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[[ $output == *"2 faults in "*": never two; "* ]]

@@ -8,6 +8,7 @@ import time
 import chaos_migrate as base
 from chaos_migrate import NODES, lab, node, signal, tell
 
+dice = random.Random()  # its own: others, as kazoo, throw those of the module as it comes
 ZOOKEEPER = "zookeeper.service"
 STORAGE = "CHAOS_CEPH" in os.environ
 LAB_CGROUP = lab("cgroup")
@@ -71,12 +72,12 @@ def stop_for(name, unit, seconds):
 
 
 def stands_still(unit, shortest, longest):
-    return lambda name: stop_for(name, unit, random.uniform(shortest, longest))
+    return lambda name: stop_for(name, unit, dice.uniform(shortest, longest))
 
 
 def any_program(what):
     def do(name):
-        unit = random.choice(PROGRAMS)
+        unit = dice.choice(PROGRAMS)
         tell("  it is %s" % unit)
         what(unit)(name)
     return do
@@ -92,13 +93,13 @@ def leader():
 
 def freeze_shortly(name):
     lab("freeze", name)
-    time.sleep(random.uniform(1, 5))
+    time.sleep(dice.uniform(1, 5))
     lab("thaw", name)
 
 
 def cut_shortly(name):
     lab("cut", name)
-    time.sleep(random.uniform(1, 6))
+    time.sleep(dice.uniform(1, 6))
     lab("mend", name)
 
 
@@ -121,23 +122,23 @@ def install_again(name):
 
 def cut_storage(name):
     lab("cut", name, "storage")
-    time.sleep(random.uniform(5, 40))
+    time.sleep(dice.uniform(5, 40))
     lab("mend", name, "storage")
 
 
 def hang_monitor(name):
-    hang_units([(name, "ceph-mon@" + name)], random.uniform(20, 60))
+    hang_units([(name, "ceph-mon@" + name)], dice.uniform(20, 60))
 
 
 def hang_monitors(name):
-    hang_units([(n, "ceph-mon@" + n) for n in NODES], random.uniform(20, 60))
+    hang_units([(n, "ceph-mon@" + n) for n in NODES], dice.uniform(20, 60))
 
 
 def hang_osd(name):
-    with open(os.environ["CHAOS_CEPH"] + random.choice(("/osd.0.pid", "/osd.1.pid"))) as f:
+    with open(os.environ["CHAOS_CEPH"] + dice.choice(("/osd.0.pid", "/osd.1.pid"))) as f:
         pid = f.read().strip()
     subprocess.run(["kill", "-STOP", pid], check=True)
-    time.sleep(random.uniform(5, 20))
+    time.sleep(dice.uniform(5, 20))
     subprocess.run(["kill", "-CONT", pid], check=True)
 
 
@@ -188,12 +189,12 @@ RIDE_OUT = [
 
 
 def two_at_once(world, victim):
-    for name in [victim, random.choice(others(victim))]:
+    for name in [victim, dice.choice(others(victim))]:
         lab("kill", name)
 
 
 def cold_start(world, victim):
-    for name in random.sample(NODES, len(NODES)):
+    for name in dice.sample(NODES, len(NODES)):
         lab("kill", name)
 
 
@@ -202,18 +203,18 @@ def reboot(world, victim):
 
 
 def keepalive_hangs(world, victim):
-    stop_for(victim, "pvc-keepalive", random.uniform(10, 30))
+    stop_for(victim, "pvc-keepalive", dice.uniform(10, 30))
 
 
 def in_a_move(what):
     def do(world, victim):
-        vm = random.choice(world.on(victim) or list(world.vms))
+        vm = dice.choice(world.on(victim) or list(world.vms))
         source = world.place(vm) or victim
-        target = random.choice(others(source))
-        hit = random.choice((source, target))
+        target = dice.choice(others(source))
+        hit = dice.choice((source, target))
         tell("  %s is moved from %s to %s, and it is %s" % (vm, source, target, hit))
         node(next(n for n in NODES if n != hit), "pvcctl", "vm", "move", "--target", target, vm, check=False)
-        time.sleep(random.choice((random.uniform(0, 0.3), random.uniform(0, 2.5))))
+        time.sleep(dice.choice((dice.uniform(0, 0.3), dice.uniform(0, 2.5))))
         what(hit)
     return do
 
@@ -231,4 +232,4 @@ EITHER = [
 
 
 def draw(table):
-    return random.choices(table, [row[1] for row in table])[0]
+    return dice.choices(table, [row[1] for row in table])[0]

@@ -21,7 +21,7 @@ import time
 import chaos_faults as faults
 import chaos_migrate as base
 import chaos_volume
-from chaos_faults import draw
+from chaos_faults import dice, draw
 from chaos_migrate import NODES, Cluster, NoNodeError, Processes, counts, lab, last_count, last_counts, node, tell, until
 
 VMS = ["chaos-" + n for n in NODES]
@@ -123,7 +123,7 @@ def half_way(world, victim, act):
     """Does something to the fencer as soon as there is one."""
     if not until(60, lambda: world.fencer_of(victim)):
         return
-    time.sleep(random.choice((0, 0.1, 0.3, 1, 2)))
+    time.sleep(dice.choice((0, 0.1, 0.3, 1, 2)))
     fencer = world.fencer_of(victim)
     if fencer:
         tell("  the fencer is %s" % fencer)
@@ -141,11 +141,11 @@ def heal(world):
     alone = len(off + frozen) > len(NODES) // 2  # nobody is left who could fence them, or be asked
     for name in frozen if alone else []:
         lab("thaw", name)
-    random.shuffle(off)
+    dice.shuffle(off)
     for name in off:
         if alone or not world.record(name):
             lab("start", name, check=False)
-            time.sleep(random.choice((0, random.uniform(0, 4))))
+            time.sleep(dice.choice((0, dice.uniform(0, 4))))
 
 
 def switch_on(world):
@@ -233,7 +233,7 @@ def ride_out(world, number, victim, seed):
     boots = {n: world.get("/pvc/heart/" + n) for n in NODES}
     tell("%d: %s: %s; nothing may happen" % (number, victim, what))
     act(victim)
-    time.sleep(random.uniform(0, 3))
+    time.sleep(dice.uniform(0, 3))
     converge(world, seed, what)
     if world.processes() != before:
         fail(world, "%s: processes were %s, are %s" % (what, before, world.processes()), seed)
@@ -266,7 +266,7 @@ def blind(world, number, victim, seed):
     lost = world.on(victim)
     tell("%d: %s, with %s: %s" % (number, victim, ", ".join(lost) or "no VM", what))
     act(victim)
-    end = time.monotonic() + random.uniform(25, 40)
+    end = time.monotonic() + dice.uniform(25, 40)
     while time.monotonic() < end:
         for vm in lost:
             if world.place(vm) not in (None, victim):
@@ -285,7 +285,7 @@ def either(world, number, victim, seed):
     what, _, act = draw(faults.EITHER)
     tell("%d: %s, with %s: %s" % (number, victim, ", ".join(world.on(victim)) or "no VM", what))
     act(world, victim)
-    time.sleep(random.uniform(0, 20))
+    time.sleep(dice.uniform(0, 20))
     heal(world)
     converge(world, seed, what)
 
@@ -306,7 +306,7 @@ def late_writer(world, number, victim, seed):
     lab("thaw", victim, "storage")
     # by what they say, wherever it is said: they tried again to write
     until(40, lambda: all(last_count(vm) > before[vm] for vm in lost))
-    time.sleep(random.uniform(3, 12))
+    time.sleep(dice.uniform(3, 12))
     judge(world, seed)
     lab("mend", victim)
     lab("bmc_mode", victim, "works")
@@ -350,7 +350,6 @@ def main():
     if given.broken == "seal" and not faults.STORAGE:
         parser.error("--break seal needs --storage")
     number, seed = given.count, given.seed
-    random.seed(seed)
     print("seed %d: tests/lab/chaos fence %s%d %d" % (seed, "--storage " * faults.STORAGE, number, seed), flush=True)
     world = World()
     converge(world, seed, "the beginning")
@@ -360,9 +359,10 @@ def main():
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     while sum(done.values()) < number and not ending.is_set():
-        victim = random.choice(NODES)
+        dice.seed("%d %d" % (seed, sum(done.values())))  # the same fault for the same seed, whatever was thrown before
+        victim, vm = dice.choice(NODES), dice.choice(VMS)
         if not world.on(victim):
-            victim = random.choice([world.place(vm) or victim for vm in VMS])
+            victim = world.place(vm) or victim
         kind, _, act = draw(KINDS)
         seconds = act(world, sum(done.values()) + 1, victim, seed)
         took += [seconds] if seconds else []
