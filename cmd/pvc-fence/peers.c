@@ -120,16 +120,21 @@ bool peer_may_recover(const struct peer *peer) {
 	return peer->record.verdict == FENCE_CUT ? rules->recover_cut : rules->recover_off;
 }
 
+/* As a record has it: -1 for a key that is missing. */
+static bool has_beaten(const struct peer *peer) {
+	const struct peer_watch *beat = &peer->watches[PEER_BEAT];
+
+	return (beat->exists ? beat->version : -1) != peer->record.beat;
+}
+
 /* A node that comes up writes its state anew; one that was only silent writes its heartbeat. */
 static bool is_back(const struct peer *peer) {
-	return peer->watches[PEER_BEAT].version != peer->record.beat ||
-	       peer->watches[PEER_STATE].version != peer->record.state_version;
+	return has_beaten(peer) || peer->watches[PEER_STATE].version != peer->record.state_version;
 }
 
 /* The boot's id is there from its registration on; it is up when its heartbeat comes. */
 static bool is_another_boot(const struct peer *peer) {
-	return peer->watches[PEER_BEAT].version != peer->record.beat && *peer->heart.boot &&
-	       !str_equal(peer->heart.boot, peer->record.boot);
+	return has_beaten(peer) && *peer->heart.boot && !str_equal(peer->heart.boot, peer->record.boot);
 }
 
 void peer_view(const struct peer *peer, struct fence_view *ret) {

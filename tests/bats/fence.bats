@@ -319,6 +319,18 @@ bmc_was_told() { [ "$(bmc_calls v | paste -sd'|')" = "$(printf '%s|' "$@" | sed 
 	run ! said "no agent could switch it off"
 }
 
+@test "a node whose key keepalive was deleted is fenced all the same, and comes back" {
+	one
+	py <<<'vm(1)'
+	cut "$VICTIM"
+	zk rm /nodes/$V/keepalive
+	wait_until 60 is_step "done"
+	[ "$(zk get /domains/00000000-0000-4000-8000-000000000001/node)" = pvchv1 ]
+	zk create /nodes/$V/keepalive 0 # as pvc-register does
+	host $V boot2
+	wait_until 60 no_record
+}
+
 @test "D6: what a node says of its time does not matter, only when its key changes" {
 	VICTIM_OPTIONS=(stamp=1)
 	one
