@@ -229,6 +229,11 @@ static void mind_peer(struct world *world, int node, int victim) {
 		peer->seen_beat = keys->beat;
 		peer->changed = world->now;
 	}
+	if (keys->state_version != peer->seen_state) {
+		peer->seen_state = keys->state_version;
+		if (keys->state == DAEMON_INIT && world->mutation != MUTATE_OLD_SILENCE)
+			peer->changed = world->now; /* it has registered */
+	}
 	sight.changed = peer->changed;
 	if (world->mutation == MUTATE_WALL_CLOCK) {
 		int64_t wall = (int64_t)world->now + host->wall_offset, ago = wall - (int64_t)keys->wall;
@@ -264,7 +269,7 @@ static void mind_peer(struct world *world, int node, int victim) {
 	    .asked = peer->asked,
 	    .retry = world->now >= peer->retry_at,
 	    .back = keys->beat != record->beat || keys->state_version != record->state_version,
-	    .another_boot = keys->boot != record->boot,
+	    .another_boot = keys->beat != record->beat && keys->boot != record->boot,
 	};
 	if (world->mutation == MUTATE_NO_FENCE_CHECK && view.asked && view.verdict == FENCE_UNKNOWN) {
 		view.verdict = FENCE_OFF;

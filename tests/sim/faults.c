@@ -12,13 +12,15 @@ enum fault {
 	CLOCK_STEP,
 	STORAGE_CUT, /* Ceph hangs */
 	NEW_WISH,    /* an operator names another primary */
+	SHUT_DOWN,   /* a node that is switched off on purpose, for as long as it takes */
 	HARMLESS,
 	POWER_CUT = HARMLESS,
 	POWER_AND_BMC_CUT,
 	FREEZE,
 	LONG_HANG,
 	LONG_CUT,
-	HANG_AND_CUT, /* cut off while a program hangs: what was answered before is read long after */
+	HANG_AND_CUT, /* cut off while a program hangs: what was answered before is read long after, and its controller
+			 may lie */
 	SLOW_ANSWERS,
 	BMC_TROUBLE,
 	TWO_POWER_CUTS,
@@ -42,8 +44,18 @@ static void power_cut(struct world *world, int node, bool bmc_too) {
 	host->power_at = world->now + seconds(world, 5, 240);
 }
 
-static void hang(struct world *world, int node, usec_t time) {
-	struct process *process = &world->hosts[node].processes[chance(world, PROGRAMS)];
+static void shut_down(struct world *world, int node) {
+	struct host *host = &world->hosts[node];
+
+	if (!host->on || host->frozen || !host->registered || !tree_unregister(world, node))
+		return;
+	host_off(world, node, "shut down");
+	host->planned++;
+	host->power_at = world->now + seconds(world, 5, 240);
+}
+
+static void hang(struct world *world, int node, enum program program, usec_t time) {
+	struct process *process = &world->hosts[node].processes[program];
 
 	if (!process->runs)
 		return;
@@ -65,7 +77,7 @@ static void happen(struct world *world, enum fault fault, int node) {
 		process_kill(world, node, (enum program)chance(world, PROGRAMS));
 		break;
 	case SHORT_HANG:
-		hang(world, node, seconds(world, 1, 6));
+		hang(world, node, (enum program)chance(world, PROGRAMS), seconds(world, 1, 6));
 		break;
 	case LEADER_CHANGE:
 		world->quorum = false;
@@ -91,6 +103,9 @@ static void happen(struct world *world, enum fault fault, int node) {
 		world->tree.wish = happens(world, 20) ? NOBODY : (int)chance(world, 3);
 		world->tree.wish_version++;
 		break;
+	case SHUT_DOWN:
+		shut_down(world, node);
+		break;
 	case POWER_CUT:
 	case POWER_AND_BMC_CUT:
 		power_cut(world, node, fault == POWER_AND_BMC_CUT);
@@ -100,14 +115,19 @@ static void happen(struct world *world, enum fault fault, int node) {
 		host->thaws_at = world->now + seconds(world, 1, 120);
 		break;
 	case LONG_HANG:
-		hang(world, node, seconds(world, 10, 90));
+		hang(world, node, (enum program)chance(world, PROGRAMS), seconds(world, 10, 90));
 		break;
 	case LONG_CUT:
 		cut(world, node, seconds(world, 10, 150));
 		break;
 	case HANG_AND_CUT:
-		hang(world, node, seconds(world, 5, 14));
-		heals[node].cut_at = world->now + seconds(world, 1, 5);
+		hang(world, node, KEEPALIVE, seconds(world, 5, 14));
+		host->slow = true;
+		heals[node].cut_at = heals[node].slow_at = world->now + seconds(world, 1, 5);
+		if (happens(world, 50)) {
+			host->bmc = BMC_LIES;
+			heals[node].bmc_at = world->now + seconds(world, 60, 240);
+		}
 		break;
 	case SLOW_ANSWERS:
 		host->slow = true;
@@ -162,10 +182,10 @@ static void heal_what_is_due(struct world *world) {
 
 void faults_tick(struct world *world) {
 	static const unsigned char weights[FAULTS] = {
-	    [KILL_PROGRAM] = 12, [SHORT_HANG] = 8,     [LEADER_CHANGE] = 8, [QUORUM_LOST] = 4,  [SHORT_CUT] = 8,
-	    [CLOCK_STEP] = 4,    [STORAGE_CUT] = 4,    [NEW_WISH] = 8,      [POWER_CUT] = 6,    [POWER_AND_BMC_CUT] = 4,
-	    [FREEZE] = 10,       [LONG_HANG] = 8,      [LONG_CUT] = 10,     [HANG_AND_CUT] = 6, [SLOW_ANSWERS] = 8,
-	    [BMC_TROUBLE] = 8,   [TWO_POWER_CUTS] = 2, [COLD_START] = 1,
+	    [KILL_PROGRAM] = 12,     [SHORT_HANG] = 8,  [LEADER_CHANGE] = 8,  [QUORUM_LOST] = 4, [SHORT_CUT] = 8,
+	    [CLOCK_STEP] = 4,        [STORAGE_CUT] = 4, [NEW_WISH] = 8,       [SHUT_DOWN] = 4,   [POWER_CUT] = 6,
+	    [POWER_AND_BMC_CUT] = 4, [FREEZE] = 10,     [LONG_HANG] = 8,      [LONG_CUT] = 10,   [HANG_AND_CUT] = 8,
+	    [SLOW_ANSWERS] = 8,      [BMC_TROUBLE] = 8, [TWO_POWER_CUTS] = 2, [COLD_START] = 1,
 	};
 	unsigned sum = 0, drawn;
 	int limit = world->ride_out ? HARMLESS : FAULTS;

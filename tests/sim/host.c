@@ -50,7 +50,7 @@ void host_on(struct world *world, int node) {
 		return;
 	host->on = true;
 	host->boot++;
-	host->boots_at = world->now + BOOT_TIME;
+	host->boots_at = world->now + BOOT_TIME + chance(world, BOOT_SPREAD);
 	memset(&host->beat, 0, sizeof(host->beat));
 	memset(host->peers, 0, sizeof(host->peers));
 	for (int peer = 0; peer < NODES; peer++)

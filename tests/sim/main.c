@@ -24,6 +24,7 @@ const char *const mutation_names[MUTATION_COUNT] = {
     [MUTATE_TWO_FENCERS] = "two-fencers",
     [MUTATE_NO_RESUME] = "no-resume",
     [MUTATE_KEEP_SERVICES] = "keep-services",
+    [MUTATE_OLD_SILENCE] = "old-silence",
 };
 
 static void begin(struct world *world) {

@@ -59,7 +59,7 @@ static void no_needless_harm(struct world *world) {
 	for (int node = 0; node < world->nodes; node++) {
 		if (world->tree.records[node].step != FENCE_NONE)
 			broken(world, "no needless harm: node %d is fenced", node);
-		if (world->hosts[node].boot != 1)
+		if (world->hosts[node].boot > 1 + world->hosts[node].planned)
 			broken(world, "no needless harm: node %d was reset", node);
 	}
 }

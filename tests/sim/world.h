@@ -19,6 +19,8 @@
 #define MESSAGES  512
 #define NOBODY    (-1)
 #define BOOT_TIME (15 * USEC_PER_SEC)
+/* No two boots take as long: with a fixed time one that is switched off while it registers may be so each time. */
+#define BOOT_SPREAD (4 * USEC_PER_SEC)
 
 /* Deliberate breakages: each must be caught by the oracle. */
 enum mutation {
@@ -35,6 +37,7 @@ enum mutation {
 	MUTATE_TWO_FENCERS,      /* a claim is written without comparing */
 	MUTATE_NO_RESUME,        /* nobody goes on where a fencer died */
 	MUTATE_KEEP_SERVICES,    /* services run on while the lease cannot be confirmed */
+	MUTATE_OLD_SILENCE,      /* silence from before its registration is held against a host */
 	MUTATION_COUNT
 };
 extern const char *const mutation_names[MUTATION_COUNT];
@@ -103,9 +106,9 @@ struct process {
 };
 struct host {
 	bool on;
-	usec_t boots_at; /* 0: it is up or off for good */
-	usec_t power_at; /* when somebody switches it on again; 0: nobody */
-	unsigned boot;
+	usec_t boots_at;        /* 0: it is up or off for good */
+	usec_t power_at;        /* when somebody switches it on again; 0: nobody */
+	unsigned boot, planned; /* planned: of these, how often it was switched off on purpose */
 	bool frozen;
 	usec_t thaws_at;
 	bool linked;  /* to ZooKeeper */
@@ -132,7 +135,7 @@ struct host {
 	} beat;
 	usec_t watching;
 	struct peer {
-		int seen_beat;
+		int seen_beat, seen_state; /* versions */
 		usec_t changed;
 		bool asked;
 		usec_t agents_until; /* an agent is at work */
@@ -215,6 +218,8 @@ bool session_lives(const struct world *world, int session);
 /* ---- zookeeper.c: what a request does to the tree ---- */
 int tree_apply(struct world *world, struct message *message);
 void tree_session_gone(struct world *world, int session);
+/* As pvc-register does at the end of a host that is shut down; false when it cannot. */
+bool tree_unregister(struct world *world, int node);
 
 /* ---- host.c: power, freezing, machines, services, storage ---- */
 void host_tick(struct world *world, int node);

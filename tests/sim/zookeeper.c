@@ -64,6 +64,15 @@ static int register_node(struct world *world, const struct message *message) {
 	return 0;
 }
 
+bool tree_unregister(struct world *world, int node) {
+	struct node_keys *keys = &world->tree.nodes[node];
+
+	if (!world->quorum || !world->hosts[node].linked || world->tree.records[node].step != FENCE_NONE)
+		return false;
+	put_state(keys, DAEMON_STOP);
+	return true;
+}
+
 static int claim(struct world *world, const struct message *message) {
 	struct record *record = &world->tree.records[message->subject];
 	struct node_keys *keys = &world->tree.nodes[message->subject];
