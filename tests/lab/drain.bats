@@ -111,9 +111,9 @@ node_is() { [ "$(zk_in_node get /nodes/pvchv1/domainstate)" = "$1" ]; }
 	on pvchv1 systemctl restart pvc.target
 	all_at_home
 	on pvchv1 systemctl --no-block reboot
-	all_away() { for name in $VMS; do [ "$(places $name 2>/dev/null | grep -vc pvchv1)" = 1 ] || return 1; done; }
-	wait_until 180 all_away
-	wait_until 180 node_is flushed
+	# what it was in between may last for less than it takes to look: the journal of that boot says it
+	drained() { on pvchv1 journalctl --no-pager -q -b -1 -o cat -u pvc-flush | grep -q 'is drained'; }
+	wait_until 300 drained
 	wait_until 240 node_is ready
 	wait_until 240 all_at_home
 	for name in $VMS; do whole $name 1; done
