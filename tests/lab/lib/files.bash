@@ -24,9 +24,10 @@ node_files() { # NODE DIRECTORY
 		[Service]
 		BindReadOnlyPaths=-/run/boot-id:/proc/sys/kernel/random/boot_id
 	E
-	# Not those that run a command under no restriction (ExecStop=+...): it has the node's own /proc, and would fail for the line above.
+	# Not those that run a command under no restriction (ExecStop=+...), which has the node's own /proc, nor the one whose /proc shows processes alone: both would
+	# fail for the line above.
 	local unit
-	for unit in pvc-floating-release pvc-gateway-release pvc-osd- pvc-retry@; do
+	for unit in pvc-floating-release pvc-gateway-release pvc-metadata pvc-osd- pvc-retry@; do
 		_put /etc/systemd/system/$unit.service.d/boot-id.conf ''
 	done
 }
