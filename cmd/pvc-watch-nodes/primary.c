@@ -111,8 +111,10 @@ static void done(void *arg, int result, void *userdata) {
 	if (result == -ECANCELED)
 		return;
 	primary->busy = false;
-	if (job->start && result == -ETIMEDOUT && deadline_left(primary->start_until) > 0) {
-		evaluate(primary); /* it goes on */
+	/* A slice of a start is over: it goes on, or is to stop meanwhile, at once, since others go by the time of
+	 * that. */
+	if (job->start && result == -ETIMEDOUT && (!primary->wanted || deadline_left(primary->start_until) > 0)) {
+		evaluate(primary);
 		return;
 	}
 	/* a node that never had it has nothing to say about it */
@@ -122,10 +124,10 @@ static void done(void *arg, int result, void *userdata) {
 	primary->ever = true;
 	primary->runs = job->start;
 	primary->start_until = 0;
-	if (result < 0 &&
+	primary->resting = result < 0 && job->start == primary->wanted; /* the contrary does not wait for it */
+	if (primary->resting &&
 	    event_timer(loop_event(primary->watcher->loop), &primary->timer, PAUSE, on_timer, primary) < 0)
 		log_error("cannot set a timer");
-	primary->resting = result < 0;
 	role_look(primary->watcher);
 	evaluate(primary);
 }

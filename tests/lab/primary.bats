@@ -171,7 +171,7 @@ hangs() {
 	two_never
 }
 
-@test "D29: a service of the operator's that fails or hangs with the role does not hold up the addresses, nor the next hand-over" {
+@test "D29: a service of the operator's that fails or hangs with the role does not hold up the addresses, nor the next hand-over, nor what a cut off node has to give up" {
 	for n in $COORDINATORS; do
 		on "$n" mkdir -p /etc/systemd/system/pvc-primary.target.d
 		printf '[Unit]\nWants=my-broken.service my-slow.service\n' >"$T/my.conf"
@@ -187,6 +187,12 @@ hangs() {
 	hand_over "$WAS"
 	wait_until 60 served_by "$WAS"
 	two_never --max-gap 5000
+	# with such a start under way one that is cut off lets go of them in time all the same
+	mark "cut while it starts"
+	"$LAB" cut "$WAS" cluster
+	wait_until 90 served_by_other "$WAS"
+	"$LAB" mend "$WAS"
+	two_never
 	for n in $COORDINATORS; do
 		on "$n" rm -r /etc/systemd/system/pvc-primary.target.d/my.conf
 		on "$n" systemctl daemon-reload
