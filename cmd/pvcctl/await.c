@@ -48,6 +48,24 @@ static void changed(struct store *store, const struct store_value *value, void *
 		a->done = judge(a);
 }
 
+/* What is written together comes one key after the other: the verdict may be about a mixture. It holds when the keys, read
+ * again after it, are what it was about. Keys that cannot be read now leave it standing. */
+static bool is_of_one_moment(struct ctl *ctl, const struct await *a) {
+	_cleanup_strlist_ struct strlist paths = {0};
+	_cleanup_snapshot_ struct snapshot now = {0};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < a->count; i++)
+		r = strlist_add(&paths, a->keys[i].path);
+	if (r < 0 || fetch_many(ctl, &paths, &now) < 0)
+		return true;
+	for (size_t i = 0; i < a->count; i++)
+		if (now.values[i].exists != a->keys[i].exists ||
+		    (now.values[i].exists && now.values[i].stat.mzxid != a->keys[i].mzxid))
+			return false;
+	return true;
+}
+
 int await_run(struct ctl *ctl, struct await *a, usec_t deadline) {
 	int r = 0;
 
@@ -57,7 +75,11 @@ int await_run(struct ctl *ctl, struct await *a, usec_t deadline) {
 		if (!a->keys[i].watch)
 			r = store_watch_value(ctl->store, a->keys[i].path, changed, &a->keys[i], &a->keys[i].watch);
 	}
-	if (r >= 0)
+	if (r < 0)
+		return r;
+	do {
 		a->done = judge(a); /* a second wait for something else may be over at once */
-	return r < 0 ? r : store_wait(ctl->store, &a->done, deadline);
+		r = store_wait(ctl->store, &a->done, deadline);
+	} while (r >= 0 && !is_of_one_moment(ctl, a) && deadline_left(deadline) > 0);
+	return r;
 }

@@ -129,21 +129,10 @@ static bool reached(struct await *a) {
 	return domain_state_parse(a->keys[KEY_STATE].data) != w->duty->asked;
 }
 
-/* The last word and the last of the progress are written together, but come one after the other. */
-static void read_the_rest(struct ctl *ctl, const char *node, struct waiting *w) {
-	_cleanup_strlist_ struct strlist paths = {0};
-	_cleanup_snapshot_ struct snapshot snapshot = {0};
-
-	if (strlist_take(&paths, store_path(STORE_NODES, node, "drain", NULL)) >= 0 &&
-	    fetch_many(ctl, &paths, &snapshot) >= 0 && snapshot.values[0].stat.mzxid > w->before)
-		show_progress(w, snapshot.values[0].data);
-}
-
-static int tell(struct ctl *ctl, const char *node, struct waiting *w, const struct await *a) {
+static int tell(const char *node, struct waiting *w, const struct await *a) {
 	_cleanup_free_ char *state = str_printable(a->keys[KEY_STATE].data, 40), *summary = NULL;
 	size_t left;
 
-	read_the_rest(ctl, node, w);
 	if (domain_state_parse(a->keys[KEY_STATE].data) != w->duty->reached)
 		return failed_with(EXIT_FAILED, "node '%s' was told %s, but somebody set it to '%s' meanwhile", node,
 				   w->duty->told, state);
@@ -185,7 +174,7 @@ static int wait_for(struct ctl *ctl, const char *node, struct waiting *w) {
 		return explain_timeout(ctl, node, w, &await);
 	if (r < 0)
 		return failed(r, "cannot watch node '%s': %s", node, store_error_text(r));
-	return tell(ctl, node, w, &await);
+	return tell(node, w, &await);
 }
 
 static int act(struct ctl *ctl, const struct nodes *nodes, const struct duty *duty) {

@@ -480,6 +480,26 @@ watched() {
 	[ "$status" -eq 1 ] && grep -q "is gone\|somebody else" "$T/out"
 }
 
+@test "--wait: what was written together is judged together, however far apart it arrives" {
+	define a $U
+	cluster node hv2
+	zk set /domains/$U/state start
+	port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	$PYTHON "$TOP/tests/lib/relay.py" "$port" "$ZK_PORT" "$T/late" frames >"$T/relay" 3>&- &
+	remember $!
+	wait_until 60 grep -q ready "$T/relay"
+	ZK=127.0.0.1:$port pvc vm migrate a --target hv2 --wait >"$T/out" 2>&1 3>&- &
+	pid=$!
+	for key in state node failedreason; do wait_until 60 watched /domains/$U/$key; done
+	echo 0.1 >"$T/late"
+	$PYTHON "$TOP/tests/lib/domains.py" "$ZK" set $U state=start node=hv1 lastnode= "failedreason=live migration failed: refused"
+	status_of "$pid"
+	cat "$T/out"
+	[ "$status" -eq 1 ]
+	grep -q "VM 'a' stays on node 'hv1': live migration failed: refused" "$T/out"
+	rm "$T/late"
+}
+
 @test "--wait does not believe a heartbeat that is older than the change" {
 	define a $U
 	cluster beat hv1 $U # from before

@@ -263,13 +263,13 @@ assert (p["size"],p["min_size"],p["pg_num"],list(p["application_metadata"]))==(2
 
 @test "a monitor that is frozen: the command fails with the reason, nothing is half done, and all works when it is back" {
 	local before
-	before=$(keys /ceph/pools)
+	before=$(kept_keys)
 	kill -STOP "$(ceph_pid mon.a)"
 	refused 'pool_add late,8,copies=2,mincopies=1' 'has not answered in time'
 	kill -CONT "$(ceph_pid mon.a)"
 	wait_until 120 ceph_is_healthy
-	wait_until 60 said "'pool_add late,8,copies=2,mincopies=1': settled" # whether it was made after all
-	[ "$before" = "$(keys /ceph/pools)" ]
+	wait_until 120 said "'pool_add late,8,copies=2,mincopies=1': settled" # whether it was made after all
+	[ "$before" = "$(kept_keys)" ]
 	run ! grep -q late <(ceph_ask osd pool ls </dev/null)
 	[ "$(command 'pool_add late,8,copies=2,mincopies=1' 'pool_remove late')" = "$(printf 'success-pool_add\nsuccess-pool_remove')" ]
 }

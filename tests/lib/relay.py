@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""relay.py PORT TARGET_PORT [FILE]: passes TCP connections on, on loopback. Stop the process and the line is cut. What comes from the
-target comes as many seconds late as FILE says, if it exists."""
+"""relay.py PORT TARGET_PORT [FILE [frames]]: passes TCP connections on, on loopback. Stop the process and the line is cut. What comes
+from the target comes as many seconds late as FILE says, if it exists; with "frames" so long after one another comes each of
+ZooKeeper's answers and events, however close together they were sent."""
 import asyncio
 import os
 import sys
@@ -11,6 +12,23 @@ def delay():
         return 0
     with open(sys.argv[3]) as f:
         return float(f.read() or 0)
+
+
+async def frames(reader):
+    """ZooKeeper's: four bytes of length, then as many."""
+    try:
+        while True:
+            length = await reader.readexactly(4)
+            yield length + await reader.readexactly(int.from_bytes(length, "big"))
+    except asyncio.IncompleteReadError:
+        pass
+
+
+async def drip(reader, writer):
+    async for frame in frames(reader):
+        await asyncio.sleep(delay())
+        writer.write(frame)
+    writer.close()
 
 
 async def pump(reader, writer, late=False):
@@ -35,7 +53,8 @@ async def serve(reader, writer):
     except ConnectionError:
         writer.close()
         return
-    await asyncio.gather(pump(reader, there[1]), pump(there[0], writer, True))
+    back = drip(there[0], writer) if len(sys.argv) > 4 else pump(there[0], writer, True)
+    await asyncio.gather(pump(reader, there[1]), back)
 
 
 async def main():
