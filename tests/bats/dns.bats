@@ -282,7 +282,7 @@ rows_are() { [ "$(rows)" = "$1" ]; }
 	lease 100 52:54:00:00:00:03 10.100.0.12 vm3
 	SECONDS=0
 	dns_stop
-	[ $SECONDS -lt 15 ]
+	[ $SECONDS -lt 45 ]
 	while read -r pid; do kill -CONT "$pid" 2>/dev/null || :; done <"$T/stopped"
 	kill -CONT "$(cat "$T/pg/pid")"
 }

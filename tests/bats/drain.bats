@@ -183,13 +183,13 @@ sent_more() { [ "$(sent)" -ge "$1" ]; }
 		    vm(n)
 	E
 	agents pvchv1 pvchv2=hang pvchv3=hang
-	node_start pvchv1 "$(drain_config 2 4)"
+	node_start pvchv1 "$(drain_config 2 10)"
 	pvc node flush pvchv1 --wait >"$T/flush.out" 2>&1 3>&- &
 	waiter=$!
 	remember $waiter
 	wait_until 60 sent_more 2
 	zk set /nodes/pvchv1/domainstate ready
-	wait_until 3 said pvchv1 "draining node pvchv1 was taken back: 10 VMs: 8 waiting, 2 on the way"
+	wait_until 60 said pvchv1 "draining node pvchv1 was taken back: 10 VMs: 8 waiting, 2 on the way"
 	wait "$waiter" && false
 	grep -q "somebody set it to 'ready' meanwhile" "$T/flush.out"
 	node_is ready

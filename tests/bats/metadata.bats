@@ -237,7 +237,7 @@ teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 60 "$T/metadata.out"; 
 	wait_until 60 status g1 503 GET /latest/meta-data/instance-id
 	local began=$SECONDS
 	status g1 503 GET /latest/meta-data/instance-id
-	[ $((SECONDS - began)) -lt 4 ]
+	[ $((SECONDS - began)) -lt 10 ]
 	zk_start
 	wait_until 120 status g1 200 GET /latest/meta-data/instance-id
 }

@@ -47,7 +47,7 @@ queue_is_clean() { [ -z "$(zk get "${1:-/cmd/ceph}")" ] && [ -z "$(zk ls "${1:-/
 @test "a volume's life, in units that people use: each verb says what was done, and leaves the queue free for others" {
 	run storage volume add "vms/$V" 1.5G
 	says "Volume vms/$V is there, with 1.5G."
-	queue_is_clean || wait_until 10 queue_is_clean
+	queue_is_clean || wait_until 60 queue_is_clean
 	[ "$(zk get "/ceph/volumes/vms/$V/stats" | $PYTHON -c 'import json,sys; print(json.load(sys.stdin)["size"])')" = 1610612736 ]
 	run storage volume resize "vms/$V" 2048MiB
 	says "Volume vms/$V has 2G."
@@ -108,7 +108,7 @@ queue_is_clean() { [ -z "$(zk get "${1:-/cmd/ceph}")" ] && [ -z "$(zk ls "${1:-/
 	fails 64 'is more than'
 	run storage osd set nonsense
 	fails 1 'osd set'
-	queue_is_clean || wait_until 10 queue_is_clean
+	queue_is_clean || wait_until 60 queue_is_clean
 }
 
 @test "what VMs have as a disk, and a pool with volumes, are removed only when that is meant" {
@@ -132,7 +132,7 @@ queue_is_clean() { [ -z "$(zk get "${1:-/cmd/ceph}")" ] && [ -z "$(zk ls "${1:-/
 	run ! zk exists /ceph/pools/temp
 	run pvc vm flush-locks web
 	says "The volumes of VM 'web' are free."
-	queue_is_clean /cmd/domains || wait_until 10 queue_is_clean /cmd/domains
+	queue_is_clean /cmd/domains || wait_until 60 queue_is_clean /cmd/domains
 	storage volume remove "vms/$V" --yes
 	zk rm /domains/44444444-2222-4333-8444-000000000001
 }

@@ -201,7 +201,7 @@ k=KazooClient(sys.argv[1]); k.start(60); k.create("/nul", b"a\0b\xff"); k.create
 	fresh_is() { # -gt|-lt MS
 		forget
 		ask fresh
-		wait_until 10 said 'fresh [0-9]+'
+		wait_until 60 said 'fresh [0-9]+'
 		test "$(sed -n 's/^fresh //p' "$OUT" | tail -1)" "$1" "$2"
 	}
 	wait_until 60 fresh_is -gt 4000
@@ -355,7 +355,7 @@ mode() {
 	unconfirmed() {
 		forget
 		ask fresh
-		wait_until 10 said 'fresh [0-9]+'
+		wait_until 60 said 'fresh [0-9]+'
 		test "$(sed -n 's/^fresh //p' "$OUT" | tail -1)" -gt 6000
 	}
 	wait_until 60 unconfirmed

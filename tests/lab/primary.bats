@@ -69,8 +69,8 @@ two_never() {
 	hand_over "$OTHER"
 	wait_until 60 served_by "$OTHER"
 	# who was misled by what it knew would wait for half a minute
-	wait_until 5 "$LAB" guest_net ping -c 1 -W 1 10.100.0.1
-	wait_until 5 "$LAB" guest_net ping -c 1 -W 1 10.77.0.254
+	wait_until 20 "$LAB" guest_net ping -c 1 -W 1 10.100.0.1
+	wait_until 20 "$LAB" guest_net ping -c 1 -W 1 10.77.0.254
 	two_never
 }
 

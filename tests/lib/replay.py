@@ -164,6 +164,10 @@ class Replay:
             time.sleep(operation["seconds"])  # the library's own
             return
         if operation["op"] == "lock":
+            # the library gives a node half a second to take the lock; here a node of a loaded machine gets more
+            patience = time.monotonic() + 15
+            while operation["kind"] == "read" and time.monotonic() < patience and not self.client.get_children(operation["path"]):
+                time.sleep(0.05)
             make = self.client.ReadLock if operation["kind"] == "read" else self.client.WriteLock
             self.locks.append((operation["kind"], make(operation["path"], str(uuid.uuid1()))))
             self.locks[-1][1].acquire()

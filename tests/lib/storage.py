@@ -3,6 +3,8 @@
 
 storage.py HOST:PORT [-n] KEY COMMAND...    one after the other; a line each: the answer's first word, or "ignored", and
                                             the seconds that it took. -n: only writes the command and prints its zxid.
+
+The client gives a node half a second to take the lock. Here a node of a loaded machine gets more, if it needs that.
 """
 import logging
 import sys
@@ -10,6 +12,8 @@ import time
 import uuid
 
 from kazoo.client import KazooClient
+
+PATIENCE = 15  # seconds; a command that no node takes is waited for as long
 
 logging.disable(logging.CRITICAL)
 arguments = sys.argv[1:]
@@ -26,6 +30,8 @@ try:
             print("%016x" % client.exists(key).mzxid)
             continue
         time.sleep(0.5)
+        while time.monotonic() - begun < PATIENCE and not client.get_children(key) and client.get(key)[0] == command.encode():
+            time.sleep(0.05)
         with client.ReadLock(key, str(uuid.uuid1())):
             words = client.get(key)[0].decode().split()
             print(words[0] if words else "ignored", "%.1f" % (time.monotonic() - begun), flush=True)
