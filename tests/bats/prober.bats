@@ -63,9 +63,13 @@ judge() { run "$PROBER" judge "$T/record" "$@"; }
 	record "10 $A" "11 mark freeze 1" "11.01 -" "16 $B" "20 mark thaw 1" "20.02 $A,$B" "20.24 $B" "30 end"
 	judge
 	[ "$status" -eq 1 ]
-	record "10 $A" "11 mark freeze 1" "11.01 -" "16 $B" "20 mark thaw 1" "24.02 $A,$B" "24.06 $B" "30 end"
+	record "10 $A" "11 mark freeze 1" "11.01 -" "16 $B" "20 mark thaw 1" "26.02 $A,$B" "26.06 $B" "30 end"
 	judge
 	[ "$status" -eq 1 ]
+	# a machine that holds up the prober holds up the nodes too
+	record "10 $A" "11 mark freeze 1" "11.01 -" "16 $B" "20 mark thaw 1" "20.02 $A,$B" "20.24 $B" "22 blind 0.005" "30 end"
+	judge
+	[ "$status" -eq 0 ]
 	record "10 $A" "19.9 $A,$B" "20 mark thaw 1" "20.1 $B" "30 end"
 	judge --thaw-overlap 50
 	[ "$status" -eq 1 ]

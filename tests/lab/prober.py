@@ -19,8 +19,8 @@ Each request is a broadcast, which every holder of the address answers at once. 
 and no more is needed to say so. An address that goes from A to B and back within 300 ms counts as two holders as well.
 
 judge prints one line an address: how often it changed hands, the longest time without an answer, overlaps. It ends with 1 when there was
-an overlap: of more than --max-overlap (default 0), or, where it begins within two seconds after a mark "thaw...", of --thaw-overlap
-(default 200); or a gap of more than --max-gap (default: any); or when the prober saw nothing at all.
+an overlap: of more than --max-overlap (default 0), or, where it begins within five seconds after a mark "thaw...", of --thaw-overlap
+(default 200) and ten times what the prober itself was held up by a busy machine; or a gap of more than --max-gap (default: any); or when the prober saw nothing at all.
 """
 import argparse
 import ctypes
@@ -35,7 +35,7 @@ import time
 
 PERIOD = 0.02
 BACK_AND_FORTH = 0.3
-AFTER_THAW = 2.0
+AFTER_THAW = 5.0
 ETH_P_ARP = 0x0806
 
 
@@ -226,7 +226,7 @@ def judge(options):
                 problems.append(f"{name}: nobody answered for {length * 1000:.0f} ms, {place(begin, marks)}")
         for begin, length in overlaps:
             thawed = any(0 <= begin + length - t and begin - t <= AFTER_THAW for t in thaws)
-            limit = options.thaw_overlap if thawed else options.max_overlap
+            limit = options.thaw_overlap + 10 * result["blind_ms"] if thawed else options.max_overlap
             if length * 1000 > limit or (not thawed and limit == 0):
                 problems.append(f"{name}: TWO HOLDERS for {length * 1000:.0f} ms, {place(begin, marks)}")
     if options.json:
