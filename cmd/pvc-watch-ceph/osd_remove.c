@@ -6,19 +6,42 @@
 #include "osd.h"
 
 #define SAY_EVERY (30 * USEC_PER_SEC)
+/* (an OSD counts its placement groups every 6 s and tells the manager every 5 s) */
+#define STAYS_SAFE (30 * USEC_PER_SEC)
+
+/* Ceph's word that nothing would be lost holds at once when all is clean. While something is not, it may rest on what
+ * this OSD told before it got its placement groups: then it holds when it has been said for a while.
+ * Returns 1, 0 for not yet, or -errno. */
+static int is_safe(struct task *task, int64_t id, usec_t *since, uint64_t *ret_pgs, char **ret_error) {
+	struct ceph *ceph = task->daemon->ceph;
+	int r = ceph_osd_safe_to_destroy(ceph, id, ret_pgs, ret_error);
+
+	if (r != 1) {
+		*since = 0;
+		return r;
+	}
+	if (!*since)
+		*since = now_monotonic();
+	if (now_monotonic() - *since >= STAYS_SAFE)
+		return 1;
+	r = ceph_all_clean(ceph, ret_error);
+	/* asked before: what was clean a moment later was not yet moved */
+	return r == 1 ? ceph_osd_safe_to_destroy(ceph, id, ret_pgs, ret_error) : r;
+}
 
 static int drain(struct task *task, int64_t id, char **ret_error) {
-	usec_t deadline = deadline_after(task->daemon->config->osd_drain_timeout * USEC_PER_SEC), said = 0;
+	usec_t deadline = deadline_after(task->daemon->config->osd_drain_timeout * USEC_PER_SEC), said = 0,
+	       safe_since = 0;
 	uint64_t pgs = 0;
 
 	for (;;) {
-		int r = ceph_osd_safe_to_destroy(task->daemon->ceph, id, &pgs, ret_error);
+		int r = is_safe(task, id, &safe_since, &pgs, ret_error);
 
 		if (r < 0 && r != -ETIMEDOUT)
 			return r;
 		if (r == 1)
 			return 0;
-		if (deadline_left(deadline) == 0)
+		if (deadline_left(deadline) == 0 && !safe_since)
 			return error_set(
 			    ret_error, -EIO,
 			    "after %llu s there is still data on OSD %lld that is nowhere else (%llu placement "

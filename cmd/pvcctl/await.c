@@ -48,8 +48,8 @@ static void changed(struct store *store, const struct store_value *value, void *
 		a->done = judge(a);
 }
 
-/* What is written together comes one key after the other: the verdict may be about a mixture. It holds when the keys, read
- * again after it, are what it was about. Keys that cannot be read now leave it standing. */
+/* What is written together comes one key after the other: the verdict may be about a mixture. It holds when the keys,
+ * read again after it, are what it was about. Keys that cannot be read now leave it standing. */
 static bool is_of_one_moment(struct ctl *ctl, const struct await *a) {
 	_cleanup_strlist_ struct strlist paths = {0};
 	_cleanup_snapshot_ struct snapshot now = {0};

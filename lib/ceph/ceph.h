@@ -160,8 +160,12 @@ int ceph_osd_find_uuid(struct ceph *ceph, const char *uuid, struct ceph_osd *ret
 int ceph_osd_set_in(struct ceph *ceph, int64_t id, bool in, char **ret_error);
 int ceph_osd_flag(struct ceph *ceph, const char *flag, bool set, char **ret_error);
 int ceph_osd_crush_add(struct ceph *ceph, int64_t id, double weight, const char *host, char **ret_error);
-/* 1: nothing would be lost; 0: not yet, *ret_pgs (or NULL) placement groups are still on it. */
+/* 1: nothing would be lost; 0: not yet, *ret_pgs (or NULL) placement groups are still on it. An OSD tells its number of
+ * placement groups every some seconds: while not all are clean the answer about one that just got some may be 1 too
+ * early. */
 int ceph_osd_safe_to_destroy(struct ceph *ceph, int64_t id, uint64_t *ret_pgs, char **ret_error);
+/* 1: every placement group of the cluster is whole and where it is to be (active+clean); 0: not so. */
+int ceph_all_clean(struct ceph *ceph, char **ret_error);
 /* Forgets it: map, key and place in the CRUSH map. -EBUSY while it is up. Whether that loses data is not looked at. */
 int ceph_osd_purge(struct ceph *ceph, int64_t id, char **ret_error);
 

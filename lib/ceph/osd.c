@@ -110,6 +110,26 @@ int ceph_osd_safe_to_destroy(struct ceph *ceph, int64_t id, uint64_t *ret_pgs, c
 	return result;
 }
 
+int ceph_all_clean(struct ceph *ceph, char **ret_error) {
+	json_t *answer = NULL, *summary, *state;
+	int64_t clean = 0;
+	size_t i;
+	int r = query(ceph, CEPH_MGR, json_pack("{s:s}", "prefix", "pg stat"), &answer, ret_error);
+
+	if (r < 0)
+		return r;
+	summary = json_object_get(answer, "pg_summary");
+	json_array_foreach(json_object_get(summary, "num_pg_by_state"), i, state) {
+		const char *name = json_string_value(json_object_get(state, "name"));
+
+		if (name && strncmp(name, "active+clean", 12) == 0) /* (and scrubbed, say) */
+			clean += number(state, "num");
+	}
+	r = json_is_integer(json_object_get(summary, "num_pgs")) && clean == number(summary, "num_pgs");
+	json_decref(answer);
+	return r;
+}
+
 /* `osd purge` is the manager's, and what reaches it through the monitor it refuses (EINVAL). This is what it asks the
  * monitor for then, after a look whether anything would be lost, which is the caller's to know. */
 int ceph_osd_purge(struct ceph *ceph, int64_t id, char **ret_error) {
