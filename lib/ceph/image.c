@@ -148,10 +148,33 @@ int ceph_image_rename(struct ceph *ceph, const char *pool, const char *image, co
 	return r < 0 ? image_fail(&io, r, "cannot rename", pool, r == -EEXIST ? name : image, ret_error) : 0;
 }
 
+/* rbd_remove() takes the exclusive lock before it sees that others have the image open, and one of them that is about
+ * to take it has its write refused. What cannot be opened may be half removed: nobody has that open. */
+static int refuse_if_open(struct io *io, const char *pool, const char *image, char **ret_error) {
+	_cleanup_image_ rbd_image_t opened = NULL;
+	rbd_image_watcher_t found[64];
+	_cleanup_free_ char *why = NULL;
+	size_t count = ARRAY_SIZE(found);
+	int r = image_open(io, pool, image, true, &opened, &why);
+
+	if (r < 0)
+		return r == -ETIMEDOUT ? error_set(ret_error, r, "%s", why ? why : ceph_strerror(r)) : 0;
+	r = rbd_watchers_list(opened, found, &count);
+	if (r == -ERANGE) /* more than that */
+		return image_fail(io, -EBUSY, "cannot remove", pool, image, ret_error);
+	if (r < 0)
+		return image_fail(io, r, "cannot tell who has open", pool, image, ret_error);
+	rbd_watchers_list_cleanup(found, count);
+	return count > 0 ? image_fail(io, -EBUSY, "cannot remove", pool, image, ret_error) : 0;
+}
+
 int ceph_image_remove(struct ceph *ceph, const char *pool, const char *image, char **ret_error) {
 	_cleanup_io_ struct io io = {0};
 	int r = io_open(ceph, CEPH_WORK, pool, &io, ret_error);
 
+	if (r < 0)
+		return r;
+	r = refuse_if_open(&io, pool, image, ret_error);
 	if (r < 0)
 		return r;
 	r = rbd_remove(io.pool, image);

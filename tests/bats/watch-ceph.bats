@@ -176,6 +176,7 @@ assert (p["size"],p["min_size"],p["pg_num"],list(p["application_metadata"]))==(2
 	wait_until 60 in_use
 	refused "volume_remove vms,$V" 'it is in use'
 	refused 'pool_remove vms' "its volume $V is in use by client."
+	# it goes on writing: a removal that is refused takes nothing from whoever has it open, be it at its very beginning
 	kill $user || { tail "$T/bench"; false; }
 	zk exists "/ceph/volumes/vms/$V"
 	image "vms/$V"
