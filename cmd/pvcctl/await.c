@@ -44,8 +44,7 @@ static void changed(struct store *store, const struct store_value *value, void *
 	key->exists = value->exists;
 	key->mzxid = value->stat.mzxid;
 	key->known = true;
-	if (!a->done)
-		a->done = judge(a);
+	a->done = judge(a); /* also when it is being confirmed: the verdict is always about what the keys are now */
 }
 
 /* What is written together comes one key after the other: the verdict may be about a mixture. It holds when the keys,
@@ -80,6 +79,6 @@ int await_run(struct ctl *ctl, struct await *a, usec_t deadline) {
 	do {
 		a->done = judge(a); /* a second wait for something else may be over at once */
 		r = store_wait(ctl->store, &a->done, deadline);
-	} while (r >= 0 && !is_of_one_moment(ctl, a) && deadline_left(deadline) > 0);
+	} while (r >= 0 && !(is_of_one_moment(ctl, a) && a->done) && deadline_left(deadline) > 0);
 	return r;
 }

@@ -191,8 +191,8 @@ struct await {
 void await_free(struct await *await);
 #define _cleanup_await_ _cleanup_(await_free)
 int await_add(struct await *await, char *path); /* takes path, also on failure */
-/* Watches the keys until reached() says true of keys that were so at one and the same moment, and calls it again until then:
- * 0, or -ETIMEDOUT, or another -errno. */
+/* Watches the keys until reached() says true of keys that were so at one and the same moment: 0, or -ETIMEDOUT, or another
+ * -errno. It may say true of a mixture before, and is then asked again. */
 int await_run(struct ctl *ctl, struct await *await, usec_t deadline);
 
 /* ---- nodes (node_read.c) ---- */

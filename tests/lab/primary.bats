@@ -116,6 +116,7 @@ two_never() {
 	"$LAB" kill "$WAS"
 	wait_until 60 served_by_other "$WAS"
 	judge cut --max-gap $((SESSION * 1000 + 2000 + SLACK)) || explain_role
+	judge cut | sed -n "s/^br-upstream.*longest \([0-9]*\) ms; two.*/# power cut of the primary: answered again after \1 ms (on a quiet machine: below $((SESSION * 1000 + 2000)))/p" >&3
 	boot "$WAS"
 	two_never
 }

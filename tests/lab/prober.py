@@ -20,7 +20,8 @@ and no more is needed to say so. An address that goes from A to B and back withi
 
 judge prints one line an address: how often it changed hands, the longest time without an answer, overlaps. It ends with 1 when there was
 an overlap: of more than --max-overlap (default 0), or, where it begins within five seconds after a mark "thaw...", of --thaw-overlap
-(default 200) and ten times what the prober itself was held up by a busy machine; or a gap of more than --max-gap (default: any); or when the prober saw nothing at all.
+(default 200) and ten times what the prober itself was held up by a busy machine; or a gap of more than --max-gap (default: any); or when
+the prober saw nothing at all.
 """
 import argparse
 import ctypes

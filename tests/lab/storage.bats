@@ -41,6 +41,9 @@ setup_file() {
 		node pvcctl node ready $n --wait --timeout 120 >/dev/null || explain
 	done
 	wait_until 120 manager_is_up
+	# for osd_remove: what Ceph says of safety rests on figures that an OSD told before it had anything, and data take a while to leave it
+	node ceph config set osd osd_heartbeat_interval 20
+	node ceph config set osd osd_recovery_sleep 1
 }
 teardown_file() {
 	local disk
@@ -88,10 +91,6 @@ job_is() { storage jobs --format json | $PYTHON -c 'import json,sys; sys.exit(0 
 }
 
 @test "osd_remove: only when nothing is lost; data stay readable, the unit, the keys and the disk's content go (D58)" {
-	# what Ceph says of its safety rests on figures that the OSD told before it had anything, and its data take a while to leave it
-	node ceph config set osd osd_heartbeat_interval 20
-	node ceph config set osd osd_recovery_sleep 1
-	read -r -t 8 <> <(:) || : # the OSDs look at the interval when the one before is over
 	storage pool add vms 8 --copies 1
 	storage volume add vms/data 64M
 	node sh -c 'head -c 67108864 /dev/urandom >/root/data && rbd import --no-progress /root/data vms/kept'
