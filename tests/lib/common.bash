@@ -25,12 +25,26 @@ test_begin() {
 	: >"$T/netns"
 }
 
-# remember PID...: these processes are ended by test_cleanup.
-remember() { printf '%s\n' "$@" >>"$T/pids"; }
+# remember PID...: these processes are ended by test_cleanup, if they still are what they are now: of 32768 pids, which many kernels
+# have, each is given to another process within minutes.
+remember() {
+	local pid BORN
+	for pid; do _born "$pid" && echo "$pid $BORN" >>"$T/pids"; done
+	return 0
+}
+# _born PID: when it began, into $BORN. Fails when it is gone.
+_born() {
+	local stat=''
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	read -ra stat <<<"${stat##*) }"
+	BORN=${stat[19]}
+}
 
 _remove() {
-	local pid ns
-	while read -r pid; do kill -KILL "$pid" 2>/dev/null || :; done 2>/dev/null <"$1/pids" || :
+	local pid born ns BORN
+	while read -r pid born; do
+		if _born "$pid" && [ "$BORN" = "$born" ]; then kill -KILL "$pid" 2>/dev/null || :; fi
+	done 2>/dev/null <"$1/pids" || :
 	while read -r ns; do ip netns del "$ns" 2>/dev/null || :; done 2>/dev/null <"$1/netns" || :
 	# a process that was killed may still be writing
 	for _ in {1..100}; do
