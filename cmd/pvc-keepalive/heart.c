@@ -82,12 +82,13 @@ static void note(struct store_value *seen, const struct store_value *value) {
 	*seen = (struct store_value){.exists = value->exists, .stat = value->stat};
 }
 
-/* Somebody else writing our keys is a second program under this node's name: worth knowing, harmless to a heartbeat. */
+/* Somebody else writing our keys is a second program under this node's name: worth knowing, harmless to a heartbeat.
+ * A key that was deleted is none of that: may_be_deleting() sees to it. */
 static void tell_race(struct heart *heart, const struct store_value *values) {
 	bool ours = true;
 
 	for (size_t i = KEY_FIGURES; i < KEY_COUNT; i++)
-		ours = ours && values[i].stat.version == heart->seen[i].stat.version;
+		ours = ours && (!values[i].exists || values[i].stat.version == heart->seen[i].stat.version);
 	if (heart->races == 0 || ours || heart->told_race || !values[KEY_NODE].exists)
 		return;
 	heart->told_race = true;

@@ -58,5 +58,9 @@ ALIVE=/pvc/alive/pvchv1 HEART=/pvc/heart/pvchv1
 # shellcheck disable=SC2034 # for those who load this
 BOOT=$(cat /proc/sys/kernel/random/boot_id)
 owner() { zk stat $ALIVE | sed 's/.*owner=//'; }
-another_owner_than() { [ "$(owner)" != "$1" ] && [ "$(owner)" != 0 ]; }
+another_owner_than() {
+	local now
+	now=$(owner)
+	[ -n "$now" ] && [ "$now" != "$1" ] && [ "$now" != 0 ]
+}
 heart_says() { [ "$(zk get $HEART | $PYTHON -c 'import json,sys; h = json.load(sys.stdin); print(h["boot"], h["armed"])')" = "$1" ]; }

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError, NotEmptyError
@@ -32,7 +33,14 @@ try:
         try:
             client.delete(path)
         except NotEmptyError:
-            client.delete(path, recursive=True)
+            until = time.monotonic() + 60
+            while True:
+                try:
+                    client.delete(path, recursive=True)
+                    break
+                except NotEmptyError:  # somebody wrote there between two of its deletions
+                    if time.monotonic() > until:
+                        raise
     elif verb == "ls":
         print("\n".join(sorted(client.get_children(path))))
     elif verb == "tree":
