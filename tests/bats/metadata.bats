@@ -130,7 +130,10 @@ teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 60 "$T/metadata.out"; 
 	# and a card is known in its own network only
 	guest g6 200 52:54:00:00:00:01 10.100.0.11
 	status g6 404 GET /latest/meta-data/instance-id
+	# two that had one address in one network: the node would look for g3 at the card of g6 for a while
+	ip -n "$NODE" link del tapg6
 	ip netns del "$(ns g6)"
+	ip -n "$NODE" neighbour flush dev vmbr200
 	[ "$(body g3 /latest/meta-data/instance-id)" = "$VM3" ]
 }
 
@@ -211,12 +214,17 @@ teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 60 "$T/metadata.out"; 
 	said 'PostgreSQL answers again'
 	# hung: connections are taken, nothing is said
 	pg_freeze
-	(answer g1 GET /latest/user-data >"$T/hung" 2>&1) 3>&- &
-	local asking=$!
-	status g2 200 GET /latest/meta-data/instance-id # meanwhile
-	kill -0 $asking
-	wait $asking
-	grep -qx 503 "$T/hung"
+	local asking meanwhile=
+	for _ in 1 2 3 4 5; do # the first is answered after three seconds, which a busy machine may need for the second
+		(answer g1 GET /latest/user-data >"$T/hung" 2>&1) 3>&- &
+		asking=$!
+		status g2 200 GET /latest/meta-data/instance-id
+		[ -s "$T/hung" ] || meanwhile=yes
+		wait $asking
+		grep -qx 503 "$T/hung"
+		[ -z "$meanwhile" ] || break
+	done
+	[ -n "$meanwhile" ]
 	[ "$(times_said 'gives none')" = $((before + 2)) ]
 	pg_thaw
 	wait_until 60 status g1 200 GET /latest/user-data
