@@ -25,10 +25,10 @@ int await_add(struct await *a, char *path) {
 }
 
 static bool judge(struct await *a) {
+	a->known = true;
 	for (size_t i = 0; i < a->count; i++)
-		if (!a->keys[i].known)
-			return false;
-	return a->reached(a);
+		a->known &= a->keys[i].known;
+	return a->known && a->reached(a);
 }
 
 static void changed(struct store *store, const struct store_value *value, void *userdata) {
@@ -76,9 +76,12 @@ int await_run(struct ctl *ctl, struct await *a, usec_t deadline) {
 	}
 	if (r < 0)
 		return r;
+	/* The deadline is for what the keys are to become. What they are is read in any case: who gives up tells it. */
+	if (store_wait(ctl->store, &a->known, deadline_after(OPERATION_TIMEOUT)) < 0)
+		return -ENOTCONN;
 	do {
 		a->done = judge(a); /* a second wait for something else may be over at once */
 		r = store_wait(ctl->store, &a->done, deadline);
 	} while (r >= 0 && !(is_of_one_moment(ctl, a) && a->done) && deadline_left(deadline) > 0);
-	return r;
+	return r >= 0 && !a->done ? -ETIMEDOUT : r; /* it was, and is no more */
 }

@@ -186,6 +186,7 @@ struct await {
 	size_t count;
 	bool (*reached)(struct await *await); /* called when all keys are known and after each change */
 	void *userdata;
+	bool known; /* all keys were read */
 	bool done;
 };
 void await_free(struct await *await);

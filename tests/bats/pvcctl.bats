@@ -457,11 +457,30 @@ watched() {
 	pvc vm start a --wait >"$T/out" 2>&1 3>&- &
 	pid=$!
 	wait_until 60 watched /domains/$U/failedreason
-	zk set /domains/$U/state fail
-	zk set /domains/$U/failedreason "no such image"
+	# the reason a moment after the failure, by one program: it is awaited for three seconds
+	$PYTHON - "$ZK" /domains/$U <<-'E'
+		import sys, logging
+		from kazoo.client import KazooClient
+		logging.disable(logging.CRITICAL)
+		c = KazooClient(hosts=sys.argv[1]); c.start(timeout=60)
+		c.set(sys.argv[2] + "/state", b"fail")
+		c.set(sys.argv[2] + "/failedreason", b"no such image")
+		c.stop()
+	E
 	status_of "$pid"
 	[ "$status" -eq 1 ] || { cat "$T/out"; false; }
 	grep -q "VM 'a' failed: no such image" "$T/out"
+}
+
+@test "--wait: who gives up tells what the keys hold, also when the answers of the cluster take longer than was to be waited" {
+	define a $U
+	port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	echo 1.1 >"$T/slow"
+	$PYTHON "$TOP/tests/lib/relay.py" "$port" "$ZK_PORT" "$T/slow" >"$T/relay" 3>&- &
+	remember $!
+	wait_until 60 grep -q ready "$T/relay"
+	ZK=127.0.0.1:$port run pvc vm start a --wait --timeout 1
+	fails 75 "VM 'a' is not running after 1 s: its state is 'start', and node 'hv1' (daemon state 'run') does not report it"
 }
 
 @test "--wait: somebody else's change and an undefined VM end the wait" {
