@@ -336,11 +336,23 @@ at_once() {
 	done
 }
 
+# gives_up PATTERN [COMMAND]: pvc-register says that and ends with 75 when its time is over; it gets more when on a busy machine it
+# does not get so far in a second.
+gives_up() {
+	local seconds
+	for seconds in 1 5 25; do
+		run node pvchv1 pvc-register --timeout $seconds "${@:2}"
+		[ "$status" -eq 75 ] || break
+		# shellcheck disable=SC2053 # a pattern
+		[[ "$output" != $1 ]] || return 0
+	done
+	echo "status $status: $output"
+	return 1
+}
+
 @test "online waits for run; offline and stop announce shutdown and stop, which stays" {
 	node pvchv1 pvc-register
-	run node pvchv1 pvc-register --timeout 1 online
-	[ "$status" -eq 75 ]
-	[[ "$output" == *"node pvchv1 did not reach state run: it is 'init'; see whether pvc-keepalive.service runs"* ]]
+	gives_up "*node pvchv1 did not reach state run: it is 'init'; see whether pvc-keepalive.service runs*" online
 	node pvchv1 pvc-register online >"$T/out" 2>&1 &
 	pid=$!
 	zk set /nodes/pvchv1/daemonstate run
@@ -366,9 +378,7 @@ record() { # STEP VERDICT
 	for step in proven sealed; do
 		zk set /pvc/fence/pvchv1 "$(record "$step" off)"
 		before=$(versions)
-		run node pvchv1 pvc-register --timeout 1
-		[ "$status" -eq 75 ]
-		[[ "$output" == *"declared dead (off, by pvchv2"*"step '$step'"*"pvcctl node info pvchv1"* ]]
+		gives_up "*declared dead (off, by pvchv2*step '$step'*pvcctl node info pvchv1*"
 		[ "$(versions)" = "$before" ]
 	done
 	: >"$T/out"
@@ -404,9 +414,7 @@ record() { # STEP VERDICT
 	node pvchv1 pvc-register stop
 	node pvchv1 pvc-register offline
 	[ -z "$(dump)" ]
-	run node pvchv1 pvc-register --timeout 1 online
-	[ "$status" -eq 75 ]
-	[[ "$output" == *"not registered"* ]]
+	gives_up "*not registered*" online
 }
 
 @test "--dry-run says what would be written and writes nothing" {

@@ -94,11 +94,13 @@ zk_start() {
 }
 # (bounded: a server that is just starting may accept a connection and never answer on it)
 zk_serves() { ${ZK_NETNS:+ip netns exec "$ZK_NETNS"} timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf srvr >&3 && grep -q "^Mode:" <&3' "$ZK_PORT"; }
-# zk_stop: as a crash does.
+# zk_stop: as a crash does. Nothing answers any more when it returns, also when the server is no child of this shell.
 zk_stop() {
 	kill -KILL "$ZK_PID"
 	wait "$ZK_PID" 2>/dev/null || :
+	wait_until 60 zk_is_closed
 }
+zk_is_closed() { ! ${ZK_NETNS:+ip netns exec "$ZK_NETNS"} timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$ZK_PORT"; }
 # zk get|set|create|rm|ls|tree|stat|exists PATH [VALUE]: an independent client (kazoo).
 zk() { ${ZK_NETNS:+ip netns exec "$ZK_NETNS"} $PYTHON "$TOP/tests/lib/zk.py" "$ZK" "$@"; }
 
