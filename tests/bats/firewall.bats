@@ -294,13 +294,19 @@ foreign() {
 
 @test "killed at any moment, the next run converges" {
 	for i in 1 2 3 4 5 6 7 8; do echo "add rule inet pvc static-input tcp dport $i accept" | snippet "$i-x"; done
-	for step in $(seq 1 12); do
+	started() { # its process is $pid: not through as_node, a function in the background would be a shell of its own
 		nft flush ruleset # of this namespace: the test's own
-		firewall 3>&- >/dev/null 2>&1 &
+		ip netns exec "$NETNS" unshare --uts sh -c 'hostname pvchv1 && exec pvc-firewall --config "$0/pvcd.yaml" --snippets "$0/lasting"' "$T" 3>&- >/dev/null 2>&1 &
 		pid=$!
 		remember "$pid"
-		# a little later each time: counted in turns of this shell, not in time
-		for ((n = 0; n < step * 400; n++)); do :; done
+	}
+	started
+	for ((turns = 0; ; turns++)); do [ -d "/proc/$pid" ] || break; done # counted in turns of this shell, not in time
+	wait "$pid"
+	[ "$(nft -s list chain inet pvc static-input | grep -c dport)" -eq 8 ]
+	for step in $(seq 1 12); do
+		started
+		for ((n = 0; n < step * turns / 12; n++)); do [ -d "/proc/$pid" ] || break; done # a little later each time
 		kill -KILL "$pid" 2>/dev/null || :
 		wait "$pid" 2>/dev/null || :
 		firewall
