@@ -70,10 +70,23 @@ wait_until() {
 
 # ---- ZooKeeper: a real server of its own on loopback; $ZK is its address. ------------------------------------
 
+# Below those that the kernel gives to whoever asks for any: nobody else gets it before the server has it, or while that is away for a moment.
+_free_port() {
+	$PYTHON -c 'import random, socket
+while True:
+    with socket.socket() as s:
+        port = random.randrange(20000, 32000)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        print(port)
+        break'
+}
 # zk_start [PORT]: starts the server (again, with the data it had) and waits until it serves. Default: a free port.
 zk_start() {
 	local port=${1:-${ZK_PORT:-}}
-	[ -n "$port" ] || port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	[ -n "$port" ] || port=$(_free_port)
 	mkdir -p "$T/zk"
 	cat >"$T/zk/zoo.cfg" <<-E
 		tickTime=500
