@@ -14,7 +14,8 @@ from kazoo.handlers.threading import KazooTimeoutError
 logging.disable(logging.CRITICAL)
 server, node, boot = sys.argv[1:4]
 options = dict(word.partition("=")[::2] for word in sys.argv[4:])
-client = KazooClient(hosts=server, timeout=2)
+# (it comes back at once, as pvc-keepalive does; kazoo's own pauses grow with the time that the server was away)
+client = KazooClient(hosts=server, timeout=2, connection_retry=dict(max_tries=-1, delay=0.1, backoff=1, max_jitter=0))
 client.start(timeout=60)
 path = "/nodes/" + node
 record, alive, heart = "/pvc/fence/" + node, "/pvc/alive/" + node, "/pvc/heart/" + node
