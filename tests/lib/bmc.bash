@@ -40,9 +40,11 @@ bmc_start() {
 	wait_until 60 bmc_answers "$BMC"
 }
 bmc_answers() { IPMITOOL_PASSWORD=$BMC_PASSWORD timeout 5 ipmitool -I lanplus -C 3 -H "$1" -U "$BMC_USER" -E chassis power status; }
-bmc_mode() { echo "$2" >"$T/bmc-$1/mode"; }
+# (what another process reads at any time is put into its place whole)
+_bmc_put() { echo "$3" >"$T/bmc-$1/$2.new" && mv "$T/bmc-$1/$2.new" "$T/bmc-$1/$2"; }
+bmc_mode() { _bmc_put "$1" mode "$2"; }
 bmc_power() { cat "$T/bmc-$1/power"; } # 0 or 1
-bmc_set_power() { echo "$2" >"$T/bmc-$1/power"; }
+bmc_set_power() { _bmc_put "$1" power "$2"; }
 # bmc_calls NAME: what it was told to do since the last bmc_forget, one a line, as in "set power 0".
 bmc_calls() { grep '^set ' "$T/bmc-$1/calls" || :; }
 bmc_forget() { : >"$T/bmc-$1/calls"; }
