@@ -118,6 +118,8 @@ no_server() { [ -z "$(server)" ]; }
 # ask NAME TYPE: what the server at the floating cluster address answers
 ask() { ip netns exec "$NODE" dig +short +time=2 +tries=1 "${SERVER:-@10.78.1.250}" "$@"; }
 answers() { [ "$(ask "$1" "$2" | sort | paste -sd' ')" = "$3" ]; }
+is_the_authority() { [[ "$(ask blue.local SOA)" == "pvc-dns.upstream.test. root.upstream.test. "* ]]; }
+transfers() { ask -b "$1" blue.local AXFR | grep -q '^10.100.0.10$'; }
 serial() { sql "SELECT split_part(content, ' ', 3) FROM records WHERE type = 'SOA' AND name = '$1'"; }
 zones() { sql "SELECT string_agg(name, ' ' ORDER BY name) FROM domains"; }
 zones_are() { [ "$(zones)" = "$1" ]; }
@@ -131,8 +133,8 @@ rows_are() { [ "$(rows)" = "$1" ]; }
 	dns_start
 	wait_until 60 answers web1.blue.local A 10.100.0.200
 	SERVER=@10.78.0.250 wait_until 60 answers web1.blue.local A 10.100.0.200
-	answers blue.local NS pvc-dns.upstream.test.
-	[[ "$(ask blue.local SOA)" == "pvc-dns.upstream.test. root.upstream.test. "* ]]
+	wait_until 60 answers blue.local NS pvc-dns.upstream.test.
+	wait_until 60 is_the_authority
 	before=$(serial blue.local)
 	lease 100 $M1 10.100.0.10 VM1
 	wait_until 60 answers vm1.blue.local A 10.100.0.10
@@ -245,7 +247,7 @@ rows_are() { [ "$(rows)" = "$1" ]; }
 	sed -i 's/^    metadata:/      zone_transfer: [10.78.1.53]\n&/' "$T/pvcd.yaml"
 	dns_start
 	wait_until 60 answers vm1.blue.local A 10.100.0.10
-	ask -b 10.78.1.53 blue.local AXFR | grep -q '^10.100.0.10$'
+	wait_until 60 transfers 10.78.1.53
 	[ -z "$(ask -b 10.78.1.1 blue.local AXFR | grep -v '^;')" ]
 	dns_stop
 	# a server without TLS
@@ -267,15 +269,18 @@ rows_are() { [ "$(rows)" = "$1" ]; }
 	lease 100 $M1 10.100.0.10 vm1
 	pg_start
 	wait_until 60 answers vm1.blue.local A 10.100.0.10
-	[ "$(times_said 'cannot be written')" = 1 ]
 	said 'it answers again'
+	failed=$(times_said 'cannot be written')
 	pg_stop
 	lease 100 $M2 10.100.0.11 vm2
-	twice() { [ "$(times_said 'cannot be written')" -ge 2 ]; }
-	wait_until 60 twice
+	another_time() { [ "$(times_said 'cannot be written')" -gt "$failed" ]; }
+	wait_until 60 another_time
 	pg_start
 	wait_until 60 answers vm2.blue.local A 10.100.0.11
-	[ "$(times_said 'answers again')" = 2 ]
+	answers_again() { [ "$(times_said 'answers again')" = 2 ]; }
+	wait_until 60 answers_again
+	# once for each reason: nobody listens, and perhaps that it is just starting
+	[ -z "$(grep -o 'cannot be written.*\|it answers again' "$T/dns.out" | uniq -d)" ]
 	# stopped in its tracks: a connection that says nothing holds nothing up
 	kill -STOP "$(cat "$T/pg/pid")"
 	for pid in $(pgrep -P "$(cat "$T/pg/pid")"); do kill -STOP "$pid"; echo "$pid" >>"$T/stopped"; done
