@@ -73,8 +73,8 @@ key_is() { [ "$(zk get "$1")" = "$2" ]; }
 	sed -i -e '/^      networking:/,$s/device: .*/device: eth1/' "$T/pvcd.yaml"
 	floating_start
 	wait_until 60 has brcluster 10.78.0.250/24
-	has brcluster 10.78.1.250/24
-	has brcluster 10.78.2.250/24
+	wait_until 60 has brcluster 10.78.1.250/24
+	wait_until 60 has brcluster 10.78.2.250/24
 	floating_stop
 	none_set
 }
@@ -131,7 +131,7 @@ key_is() { [ "$(zk get "$1")" = "$2" ]; }
 	ip -n "$HOST" link del brupstream
 	floating_start
 	wait_until 60 has brcluster 10.78.1.250/24
-	has brstorage 10.78.2.250/24
+	wait_until 60 has brstorage 10.78.2.250/24
 	wait_until 60 said "there is no brupstream for the upstream floating address 10.78.0.250/24: 'pvc-netsetup' makes it"
 	ip -n "$HOST" address add 10.78.2.77/24 dev brstorage # makes it look again
 	ip -n "$HOST" address del 10.78.2.250/24 dev brstorage

@@ -243,7 +243,7 @@ state_is() { [ "$(sed 's/.*) \(.\) .*/\1/' "/proc/$1/stat" 2>/dev/null)" = "$2" 
 	pid=$(servers 100)
 	gateway_stop
 	not has_address 100 10.100.0.1/24
-	state_is "$pid" T
+	wait_until 60 state_is "$pid" T
 	[ "$(servers 100)" = "$pid" ]
 	ip netns exec "$NODE" pvc-gateway --config "$T/pvcd.yaml" --release
 	no_server 100
@@ -253,7 +253,7 @@ state_is() { [ "$(sed 's/.*) \(.\) .*/\1/' "/proc/$1/stat" 2>/dev/null)" = "$2" 
 	wait_until 60 dhcp_listens 100
 	pid=$(servers 100)
 	gateway_stop
-	state_is "$pid" T
+	wait_until 60 state_is "$pid" T
 	gateway_start
 	wait_until 60 another_server "$pid"
 	has_address 100 10.100.0.1/24
@@ -325,8 +325,8 @@ gets() { dhcp "$GUEST" && [[ "$LEASE" == "ip=$1 "* ]]; }
 	gateway_start
 	wait_until 60 dhcp_listens 100
 	[ "$(lease_key 52:54:00:00:00:01 expiry)" = "$expiry" ]
-	run ip netns exec "$GUEST" busybox nslookup vm1.net1.local 10.100.0.1 # before it asks again
-	[[ "$output" == *"${first#ip=}"* ]]
+	known() { ip netns exec "$GUEST" busybox nslookup vm1.net1.local 10.100.0.1 | grep -qF "${first#ip=}"; }
+	wait_until 60 known # before it asks again
 	dhcp "$GUEST"
 	[ "${LEASE%% *}" = "$first" ]
 }
