@@ -60,11 +60,12 @@ def still(vm, state, node):
     return get(vm, "state") == state and get(vm, "node") == node
 
 
+# (what is tried again after a loss of the server is on its way until it went through)
 def arrive(vm, node):
-    coming.pop(vm, None)
     if still(vm, "migrate", node):
         runs(vm, node)
         put(vm, state="start")
+    coming.pop(vm, None)
 
 
 def go_cold(vm, node):
@@ -80,23 +81,23 @@ def go_off(vm, node):
 
 
 def start_cold(vm, node):
-    coming.pop(vm, None)
     if still(vm, "stop", node):
         runs(vm, node)
         put(vm, state="start")
+    coming.pop(vm, None)
 
 
 def go_back(vm, node, source):
-    coming.pop(vm, None)
     if still(vm, "migrate", node):
         put(vm, state="start", node=source, failedreason="no route to " + node)
+    coming.pop(vm, None)
 
 
 def fail(vm, node):
-    coming.pop(vm, None)
     if still(vm, "migrate", node):
         runs(vm, None)
         put(vm, state="fail", failedreason="no such disk")
+    coming.pop(vm, None)
 
 
 def shut_down(vm):
