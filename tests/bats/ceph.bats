@@ -55,7 +55,7 @@ does() {
 	[ "$result $text" = "ok object" ]
 	kill -STOP "$(ceph_pid mon.a)"
 	does query monitoring mon status
-	[ "$result" = ETIMEDOUT ] && [ "$took" -lt 15000 ]
+	[ "$result" = ETIMEDOUT ] && [ "$took" -lt 60000 ]
 	kill -CONT "$(ceph_pid mon.a)"
 	does query monitoring mon status
 	[ "$result $text" = "ok object" ]
@@ -64,7 +64,7 @@ does() {
 @test "a monitor that cannot be reached at all: connecting ends within its bound, and the next try connects" {
 	kill -STOP "$(ceph_pid mon.a)"
 	does query monitoring mon status
-	[ "$result" = ETIMEDOUT ] && [ "$took" -lt 15000 ]
+	[ "$result" = ETIMEDOUT ] && [ "$took" -lt 60000 ]
 	[[ "$text" == "cannot connect to Ceph: "* ]]
 	kill -CONT "$(ceph_pid mon.a)"
 	does query monitoring mon status # a handle is spent after a failed connect
@@ -76,7 +76,7 @@ does() {
 	[ "$result $text" = "ok object" ]
 	kill -STOP "$(ceph_pid mgr.x)"
 	does query monitoring mgr osd df
-	[ "$result" = ETIMEDOUT ] && [ "$took" -lt 15000 ]
+	[ "$result" = ETIMEDOUT ] && [ "$took" -lt 60000 ]
 	kill -CONT "$(ceph_pid mgr.x)"
 	does query monitoring mgr osd df
 	[ "$result $text" = "ok object" ]
@@ -107,9 +107,7 @@ held() { does holders rbd held && [[ "$text" == *lock:* ]]; }
 	[ "$result" = ok ] && [ "$text" -ge 1 ]
 	does holders rbd held
 	[ "$result" = ok ] && [[ "$text" != *lock:* ]]
-	writer_failed() { ! kill -0 "$WRITER" 2>/dev/null || grep -q 'endpoint shutdown\|write error' "$T/writer"; }
-	wait_until 60 writer_failed
-	grep -q 'endpoint shutdown' "$T/writer"
+	wait_until 60 grep -q 'endpoint shutdown' "$T/writer"
 	does info rbd held # we ourselves work on
 	[ "$result" = ok ]
 }

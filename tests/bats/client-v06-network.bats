@@ -116,9 +116,11 @@ add() { # as the recorded call did
 		base = "/networks/3901"
 		print("looking", flush=True)
 		while not c.exists("/stop"):
-		    # (one look is many reads: a network that is gone when it begins or ends may have gone in between)
+		    # (one look is many reads: it counts when the network was the same one when it began and when it ended)
+		    before = c.exists(base)
 		    missing = [k for k in keys if not c.exists(base + k)]
-		    if missing and "" not in missing and c.exists(base) and [k for k in keys if not c.exists(base + k)] == missing:
+		    after = c.exists(base)
+		    if missing and before and after and before.czxid == after.czxid:
 		        print("without", missing, flush=True)
 		print("end", flush=True)
 		c.stop()
