@@ -68,6 +68,15 @@ wait_until() {
 	done
 }
 
+# freeze PID...: stops these processes, and returns when each of their threads stands still: kill(1) only begins that, and on a busy
+# machine another thread may well go on and answer in between.
+freeze() {
+	local pid
+	kill -STOP "$@"
+	for pid; do wait_until 60 stands_still "$pid"; done
+}
+stands_still() { ! cat "/proc/$1"/task/*/stat | sed 's/.*) //' | grep -qv '^[TtZX]'; }
+
 # ---- ZooKeeper: a real server of its own on loopback; $ZK is its address. ------------------------------------
 
 # Below those that the kernel gives to whoever asks for any: nobody else gets it before the server has it, or while that is away for a moment.
@@ -83,6 +92,11 @@ while True:
         print(port)
         break'
 }
+
+# Its log need not reach the disk: what a killed server wrote is kept by the kernel, and on a machine whose disk is busy a write
+# that is forced there takes longer than a short session lives.
+ZK_UNSYNCED=-Dzookeeper.forceSync=no
+
 # zk_start [PORT]: starts the server (again, with the data it had) and waits until it serves. Default: a free port.
 zk_start() {
 	local port=${1:-${ZK_PORT:-}}
@@ -97,7 +111,7 @@ zk_start() {
 		admin.enableServer=false
 		4lw.commands.whitelist=*
 	E
-	${ZK_NETNS:+ip netns exec "$ZK_NETNS"} java -Xms32m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+	${ZK_NETNS:+ip netns exec "$ZK_NETNS"} java -Xms32m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "$ZK_UNSYNCED" \
 		-cp '/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar' \
 		org.apache.zookeeper.server.ZooKeeperServerMain "$T/zk/zoo.cfg" >>"$T/zk/log" 2>&1 3>&- &
 	ZK_PID=$! ZK_PORT=$port ZK=127.0.0.1:$port
