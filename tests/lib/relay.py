@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """relay.py PORT TARGET_PORT [FILE [frames]]: passes TCP connections on, on loopback. Stop the process and the line is cut. What comes
-from the target comes as many seconds late as FILE says, if it exists; with "frames" so long after one another comes each of
+from the target comes as many seconds late as FILE says, if it exists, and at once when it goes; with "frames" so long after one another comes each of
 ZooKeeper's answers and events, however close together they were sent."""
 import asyncio
 import os
@@ -31,19 +31,30 @@ async def drip(reader, writer):
     writer.close()
 
 
-async def pump(reader, writer, late=False):
+async def release(held, writer):
+    """What is held is due in its order, and at once when nothing is to be late any more."""
     loop = asyncio.get_running_loop()
-    due = 0.0
+    while True:
+        due, data = await held.get()
+        while delay() and loop.time() < due:
+            await asyncio.sleep(min(0.02, max(0, due - loop.time())))
+        writer.write(data)
+
+
+async def pump(reader, writer, late=False):
+    held = asyncio.Queue()
+    releasing = asyncio.ensure_future(release(held, writer)) if late else None
     try:
         while data := await reader.read(65536):
             if late:
-                due = max(due, loop.time() + delay())  # in order
-                loop.call_at(due, writer.write, data)
+                held.put_nowait((asyncio.get_running_loop().time() + delay(), data))
                 continue
             writer.write(data)
             await writer.drain()
     except ConnectionError:
         pass
+    if releasing:
+        releasing.cancel()
     writer.close()
 
 
