@@ -25,9 +25,9 @@ client.start(timeout=30)
 try:
     for command in arguments:
         begun = time.monotonic()
-        client.set(key, command.encode())
+        written = client.set(key, command.encode())
         if only_write:
-            print("%016x" % client.exists(key).mzxid)
+            print("%016x" % written.mzxid)
             continue
         time.sleep(0.5)
         while time.monotonic() - begun < PATIENCE and not client.get_children(key) and client.get(key)[0] == command.encode():
