@@ -101,7 +101,10 @@ vm_running() {
 	dom set "$U" state=start failedreason=old
 	wait_until 60 runs "$N"
 	wait_until 60 status_is running "$U"
-	status_is libvirt up && status_is count 1 && status_is memalloc 32 && status_is vcpualloc 1
+	wait_until 60 status_is count 1 # of the next listing
+	status_is libvirt up
+	status_is memalloc 32
+	status_is vcpualloc 1
 	wait_until 60 no_reason "$U"
 	state_is "$U" start
 }
@@ -475,8 +478,8 @@ sys.exit(0 if min(gaps) >= 4.9 else "starts too close: %r" % gaps)'
 	done
 	for i in $many; do wait_until 120 said "VM ${uuids[i - 1]} (many$i): started"; done
 	kill -STOP "$(libvirtd_pid)"
-	for u in "${uuids[@]}"; do dom set "$u" state=stop; done # more calls than there are threads (8, and 2 for
-	# migrations), so the attempt to connect anew finds none
+	dom set-each state=stop "${uuids[@]}" # more calls than there are threads (8, and 2 for migrations), before the connection is given up
+	# after 20 s, so the attempt to connect anew finds none
 	wait_until 90 status_is libvirt 'down: libvirtd does not answer any call'
 	kill -CONT "$(libvirtd_pid)"
 	wait_until 60 status_is libvirt up
@@ -600,7 +603,7 @@ sys.exit(0 if min(gaps) >= 4.9 else "starts too close: %r" % gaps)'
 
 @test "when all of /domains is gone, VMs run on and it is said why" {
 	vm_running
-	zk rm /domains
+	dom lose
 	wait_until 60 said "/domains does not exist"
 	zk create /domains
 	wait_until 60 said "VM $U ($N): its key is gone together with /domains itself"

@@ -31,7 +31,7 @@ load ../lib/watcher.bash
 		assert zk.get_children("/domains/" + uuid(9)) == []
 		assert zk.get("/nodes/pvchv1/domainstate")[1].version == 2
 	E
-	said pvchv1 "node pvchv1 is ready: 2 VMs: 2 started"
+	wait_until 60 said pvchv1 "node pvchv1 is ready: 2 VMs: 2 started"
 }
 
 @test "an unflush that is already asked for when the program starts is done" {
@@ -50,12 +50,12 @@ load ../lib/watcher.bash
 	node_start pvchv1
 	zk set /nodes/pvchv1/domainstate unflush
 	for round in 1 2 3; do
-		wait_until 60 more_started $((round * 40))
+		wait_until 120 more_started $((round * 40))
 		kill -KILL "$PID"
 		wait "$PID" || :
 		node_start pvchv1
 	done
-	wait_until 60 is /nodes/pvchv1/domainstate ready
+	wait_until 240 is /nodes/pvchv1/domainstate ready
 	py <<-'E'
 		for n in range(1000):
 		    assert versions(uuid(n)) == ([1, 1, 1, 1] if n % 2 else [0, 0, 0, 0]), (n, versions(uuid(n)))
@@ -142,6 +142,7 @@ sys.exit(0 if b"sid=0x" in data else 1)' "$ZK_PORT"; }
 	wait_until 60 said pvchv1 "node pvchv3: daemon state run"
 	zk create /nodes/pvchv9/daemonstate init
 	wait_until 60 said pvchv1 "node pvchv9 appeared"
+	wait_until 60 said pvchv1 "node pvchv9: daemon state init"
 	zk set /nodes/pvchv9/daemonstate run
 	wait_until 60 said pvchv1 "node pvchv9: daemon state init -> run"
 	zk set /nodes/pvchv9/daemonstate run

@@ -4,6 +4,8 @@
 domains.py HOST:PORT define UUID NAME STATE NODE [XMLFILE]
 domains.py HOST:PORT define-many COUNT STATE NODE
 domains.py HOST:PORT set UUID KEY=VALUE...        (one transaction)
+domains.py HOST:PORT set-each KEY=VALUE UUID...   (one after the other)
+domains.py HOST:PORT lose                         (/domains with all that is in it, in one moment)
 domains.py HOST:PORT put UUID KEY FILE            (any bytes)
 domains.py HOST:PORT delete UUID...               (recursive, as the client does)
 """
@@ -48,6 +50,18 @@ elif verb == "set":
     for pair in rest[1:]:
         key, value = pair.split("=", 1)
         t.set_data("/domains/%s/%s" % (rest[0], key), value.encode())
+    commit(t)
+elif verb == "set-each":
+    key, value = rest[0].split("=", 1)
+    for uuid in rest[1:]:
+        client.set("/domains/%s/%s" % (uuid, key), value.encode())
+elif verb == "lose":
+    t = client.transaction()
+    for uuid in client.get_children("/domains"):
+        for key in client.get_children("/domains/" + uuid):
+            t.delete("/domains/%s/%s" % (uuid, key))
+        t.delete("/domains/" + uuid)
+    t.delete("/domains")
     commit(t)
 elif verb == "put":
     client.set("/domains/%s/%s" % (rest[0], rest[1]), open(rest[2], "rb").read())
