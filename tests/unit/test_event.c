@@ -29,7 +29,7 @@ struct work {
 	int hang[2]; /* a pipe: work() returns when its other end was written to, when set */
 	unsigned *order, place;
 	pthread_t ran_in;
-	bool freed;
+	bool begun, freed;
 };
 
 struct outcome {
@@ -43,6 +43,7 @@ static int do_work(void *arg) {
 	char byte;
 
 	work->ran_in = pthread_self();
+	__atomic_store_n(&work->begun, true, __ATOMIC_RELEASE);
 	if (work->hang[0] > 0)
 		while (read(work->hang[0], &byte, 1) < 0 && errno == EINTR)
 			;
@@ -75,6 +76,15 @@ static void wait_freed(struct work *work) {
 	usec_t deadline = WITHIN;
 
 	while (!is_freed(work)) {
+		assert_true(deadline_left(deadline) > 0);
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+static void wait_begun(struct work *work) {
+	usec_t deadline = WITHIN;
+
+	while (!__atomic_load_n(&work->begun, __ATOMIC_ACQUIRE)) {
 		assert_true(deadline_left(deadline) > 0);
 		(void)poll(NULL, 0, 1);
 	}
@@ -148,6 +158,7 @@ static void a_job_that_hangs_is_reported_at_its_deadline_and_left_behind(void **
 	assert_int_equal(pipe(work.hang), 0);
 	assert_int_equal(workers_new(&pool->workers, pool->event, 1), 0);
 	submit(pool, &work, &outcome, deadline_after(20 * USEC_PER_MSEC));
+	wait_begun(&work); /* else its turn never came; the loop, which keeps deadlines, does not run yet */
 	run_until(pool->event, &outcome.done);
 	assert_int_equal(outcome.result, -ETIMEDOUT);
 	assert_int_equal(workers_stuck(pool->workers), 1);

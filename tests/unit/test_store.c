@@ -583,7 +583,7 @@ static void servers_that_refuse_are_passed_over(void **state) {
 	for (int i = 0; i < 5; i++) { /* their order is random */
 		struct store *store = NULL;
 
-		assert_int_equal(store_connect(list, deadline_after(10 * USEC_PER_SEC), &store, NULL), 0);
+		assert_int_equal(store_connect(list, deadline_after(30 * USEC_PER_SEC), &store, NULL), 0);
 		store_close(store);
 	}
 }

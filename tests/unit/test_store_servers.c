@@ -15,7 +15,8 @@
 
 static const char *real;
 
-/* Two servers that take connections and close them, as those without a quorum do; after `shut` one lets in. */
+/* Two servers that take connections and close them, as those without a quorum do; after `shut`, and after a few tries,
+ * one lets in. */
 struct door {
 	int listeners[2];
 	usec_t shut;
@@ -70,7 +71,7 @@ static void *door_main(void *argument) {
 
 			if (client < 0)
 				continue;
-			if (deadline_left(door->shut) == 0)
+			if (deadline_left(door->shut) == 0 && door->taken > 2)
 				let_in(door, client);
 			else
 				door->taken++;
@@ -98,7 +99,7 @@ static void servers_without_a_quorum_are_not_flooded_and_found_when_they_have_on
 	assert_int_equal(pthread_create(&door.thread, NULL, door_main, &door), 0);
 	if (store_connect(door.servers, WITHIN, &store, &error) < 0)
 		fail_msg("%s (%u connections)", error, door.taken);
-	assert_true(door.taken > 2 && door.taken < 100); /* without a pause it is thousands */
+	assert_true(door.taken < 100); /* without a pause it is thousands */
 	store_close(store);
 	atomic_store(&door.ended, true);
 	(void)pthread_join(door.thread, NULL);
