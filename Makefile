@@ -92,14 +92,17 @@ install: all
 
 # ---- the package, tests and the demonstration ------------------------------------------------------------------------
 
-# Built in a copy of the sources; the objects stay in build/debian, so a second run compiles only what changed.
+# Built in a copy of the sources; the objects stay in build/debian, so a second run compiles only what changed. A package that is there stays until
+# the new one takes its place: labs may be installing it.
 .PHONY: deb
 deb:
-	@rm -rf build/deb && mkdir -p build/deb/src build/debian
-	@tar -c --exclude=./build --exclude=./.git . | tar -x -C build/deb/src
-	+@cd build/deb/src && DEB_BUILD_OPTIONS='nocheck noautodbgsym parallel=2 $(DEB_BUILD_OPTIONS)' PVC_BUILD=$(CURDIR)/build/debian \
+	@rm -rf build/deb.new && mkdir -p build/deb build/deb.new/src build/debian
+	@tar -c --exclude=./build --exclude=./.git . | tar -x -C build/deb.new/src
+	+@cd build/deb.new/src && DEB_BUILD_OPTIONS='nocheck noautodbgsym parallel=2 $(DEB_BUILD_OPTIONS)' PVC_BUILD=$(CURDIR)/build/debian \
 	  dpkg-buildpackage -b -us -uc -nc -j2 >../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; }
-	@rm -rf build/deb/src
+	@rm -rf build/deb.new/src
+	@mv -f build/deb.new/* build/deb/ && rmdir build/deb.new
+	@cd build/deb && find . -maxdepth 1 -name 'pvc-node_*' ! -name 'pvc-node_$(VERSION)_*' -delete
 	@ls build/deb/*.deb
 
 .PHONY: setup
