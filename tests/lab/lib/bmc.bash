@@ -63,7 +63,8 @@ bmc_stop() {
 bmc_mode() { # NODE MODE
 	case $2 in works | fail | lie | pretend | hang) ;; *) die "bmc_mode: works, fail, lie, pretend or hang, not '$2'" ;; esac
 	echo 1 >"$(_bmc_dir "$1")/pretended"
-	echo "$2" >"$(_bmc_dir "$1")/mode"
+	echo "$2" >"$(_bmc_dir "$1")/mode.new"
+	mv "$(_bmc_dir "$1")/mode.new" "$(_bmc_dir "$1")/mode" # never empty: it is read at any moment
 }
 bmc_calls() { grep ' set ' "$(_bmc_dir "$1")/calls" || :; }
 
@@ -95,6 +96,7 @@ bmc_chassis() { # NODE get|set WHAT [VALUE]
 	esac
 }
 _bmc_boots() {
+	node_hold "$1"
 	node_power_on "$1"
 	setsid -f "$LAB_BIN/lab" _boot "$1" </dev/null >/dev/null 2>&1
 }

@@ -50,6 +50,7 @@ lab_down() {
 	for node in $(cat "$LAB_RUN/nodes" 2>/dev/null || echo "$NODES") $(machines); do
 		bmc_stop "$node"
 		node_kill "$node"
+		node_let_go "$node"
 	done
 	beside_end
 	network_down
@@ -79,7 +80,7 @@ lab_gc() {
 	local owner since dir name
 	for dir in "$LAB_ROOT"/run/*/; do
 		[ -e "$dir/owner" ] || continue
-		read -r owner since <"$dir/owner" || :
+		read -r owner since 2>/dev/null <"$dir/owner" || continue # it was just taken down
 		[ "$(_start_time "$owner")" != "$since" ] || continue
 		name=$(basename "$dir")
 		say "removing lab $name, whose owner is gone"

@@ -19,16 +19,27 @@ node_is_empty() { [ ! -d "$LAB_CG/$1" ] || grep -q 'populated 0' "$LAB_CG/$1/cgr
 # Its power is on from a start to a power cut, or to the end of what switched itself off: also while it reboots.
 node_has_power() { grep -qs '^on' "$LAB_RUN/$1/power" || ! node_is_empty "$1"; }
 # Each time it is another one, so that who supervised it before does not take it for his.
-node_power_on() { echo "on $EPOCHREALTIME" >"$LAB_RUN/$1/power"; }
-# What supervised it comes to its end: unless it was switched on again since.
-_power_off_if() ( # NODE ITS-POWER
+node_power_on() { _power_becomes "$1" "on $EPOCHREALTIME"; }
+# What supervised it comes to its end: unless it was switched on or off since.
+_power_off_if() { _power_becomes "$1" off "$2"; } # NODE ITS-POWER
+_power_becomes() ( # NODE POWER [IF-IT-IS]
 	flock 9
-	[ "$(cat "$LAB_RUN/$1/power")" != "$2" ] || echo off >"$LAB_RUN/$1/power"
+	[ $# -lt 3 ] || [ "$(cat "$LAB_RUN/$1/power")" = "$3" ] || exit 0
+	echo "$2" >"$LAB_RUN/$1/power.new"
+	mv "$LAB_RUN/$1/power.new" "$LAB_RUN/$1/power"
 ) 9>>"$LAB_RUN/$1/power.lock"
+
+# Who boots or supervises a node holds this, so that a lab that goes down does not leave its directory to somebody who still writes into it.
+node_hold() {
+	exec 7>>"$LAB_RUN/$1/held"
+	flock -s 7
+}
+node_let_go() { [ ! -e "$LAB_RUN/$1/held" ] || flock -w 60 "$LAB_RUN/$1/held" true || die "$1 is still supervised"; }
 
 node_start() {
 	! node_is_on "$1" || die "$1 already runs"
 	mkdir -p "$LAB_RUN/$1"
+	node_hold "$1"
 	node_power_on "$1"
 	node_boot "$1"
 }
@@ -38,8 +49,9 @@ node_boot() {
 	[ -d "$dir/upper" ] || node_files "$node" "$dir"
 	mkdir -p "$dir/work" "$dir/merged"
 	: >"$dir/console.log"
-	setsid -f "$LAB_BIN/lab" _supervise "$node" </dev/null >/dev/null 2>&1 8>&- 3>&-
-	until_true 30 node_is_on "$node" || {
+	setsid -f "$LAB_BIN/lab" _supervise "$node" "$(cat "$dir/power")" </dev/null >/dev/null 2>&1 8>&- 3>&-
+	exec 7>&-
+	until_true 120 node_is_on "$node" || {
 		cat "$dir/console.log" >&2
 		die "$node did not come up"
 	}
@@ -47,9 +59,9 @@ node_boot() {
 
 # The machine itself: boots, and boots again when the node reboots itself (nspawn --keep-unit then exits 133).
 node_supervise() {
-	local node=$1 dir=$LAB_RUN/$1 rc power
-	power=$(cat "$dir/power")
-	export NODE=$node DIR=$dir NODE_CG=$LAB_CG_NAME/$node LAB_GUEST=$LAB_ROOT/guest LAB_NS
+	local node=$1 power=$2 dir=$LAB_RUN/$1 rc
+	case $power in on*) ;; *) return ;; esac # switched off again before it began
+	export NODE=$node DIR=$dir POWER=$power NODE_CG=$LAB_CG_NAME/$node LAB_GUEST=$LAB_ROOT/guest LAB_NS
 	LOWER=$(cat "$LAB_RUN/layer"):$(cat "$LAB_RUN/image")
 	export LOWER
 	while :; do
@@ -63,13 +75,13 @@ node_supervise() {
 		nsenter --net="/run/netns/$(node_ns "$node")" unshare --mount --propagation private bash -c '
 			mount -t cgroup2 cgroup2 /sys/fs/cgroup
 			echo $$ >"/sys/fs/cgroup/$NODE_CG/cgroup.procs"
-			grep -q "^on" "$DIR/power" || exit 0 # a power cut came since; one that comes now finds this process
+			[ "$(cat "$DIR/power")" = "$POWER" ] || exit 0 # a power cut came since; one that comes now finds this process
 			mount -t overlay "$NODE" -o "lowerdir=$LOWER,upperdir=$DIR/upper,workdir=$DIR/work" "$DIR/merged"
 			export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 			exec systemd-nspawn -q -D "$DIR/merged" -M "$LAB_NS-$NODE" --hostname="$NODE" --register=no --keep-unit \
 				--capability=CAP_NET_ADMIN --link-journal=no --resolv-conf=off --timezone=off \
 				--kill-signal=SIGRTMIN+3 --bind=/dev/net/tun --bind-ro="$LAB_GUEST:/guest" -b
-		' </dev/null >>"$dir/console.log" 2>&1 || rc=$?
+		' </dev/null >>"$dir/console.log" 2>&1 7>&- || rc=$?
 		echo "--- nspawn exit $rc" >>"$dir/console.log"
 		[ $rc = 133 ] || break
 	done
@@ -78,7 +90,7 @@ node_supervise() {
 
 # node_wait NODE [SECONDS]: until systemd has finished booting; says running or degraded.
 node_wait() {
-	local end=$((SECONDS + ${2:-120})) state=
+	local end=$((SECONDS + ${2:-300})) state=
 	while [ $SECONDS -lt $end ]; do
 		state=$(node_exec "$1" systemctl is-system-running 2>/dev/null) || :
 		case $state in running | degraded)
@@ -119,7 +131,7 @@ node_stop() {
 
 # A power cut: the cables first, as no FIN or RST leaves a machine without power; then every process at once.
 node_kill() {
-	[ ! -d "$LAB_RUN/$1" ] || echo off >"$LAB_RUN/$1/power"
+	[ ! -d "$LAB_RUN/$1" ] || _power_becomes "$1" off
 	cables_cut "$1"
 	[ ! -d "$LAB_CG/$1" ] || echo 1 >"$LAB_CG/$1/cgroup.kill" # also what is frozen
 	until_true 60 node_is_empty "$1" || die "$1: processes are left"
@@ -130,5 +142,6 @@ node_kill() {
 
 node_wipe() {
 	! node_is_on "$1" || die "$1 runs"
+	node_let_go "$1"
 	rm -rf --one-file-system "${LAB_RUN:?}/$1"
 }
