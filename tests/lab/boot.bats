@@ -6,6 +6,7 @@ load lab.bash
 
 setup_file() {
 	lab_begin
+	patient_watchdog $NODE
 	node systemctl enable pvc.target
 	"$LAB" stop $NODE
 	"$LAB" start $NODE 3>&-
@@ -22,6 +23,7 @@ runs_again() { node systemctl is-active --quiet pvc.target && node_runs; }
 
 @test "the journal shows the start-up sequence: each step ends before the next one starts" {
 	local previous='' step ended started lines
+	journal_is_written
 	lines=$(node journalctl -b --no-pager -o cat _PID=1)
 	for step in $STEPS; do
 		started=$(grep -nE "^Starting $step\.service" <<<"$lines" | head -n 1 | cut -d: -f1)
@@ -50,14 +52,14 @@ runs_again() { node systemctl is-active --quiet pvc.target && node_runs; }
 }
 
 @test "restarting pvc.target writes shutdown, stop, init, run in this order" {
-	"$LAB" net $PYTHON "$TOP/tests/lab/watch.py" $NODE_ZK /nodes/$NODE/daemonstate >"$T/states" 3>&- &
-	remember $!
-	wait_until 60 grep -q run "$T/states"
+	local before
+	# from ZooKeeper's own log: who watches a key is told only what it is when he looks again
+	states() { $PYTHON "$TOP/tests/lab/history.py" "${LAB_ROOT:-/var/tmp/pvc-lab}/run/$LAB_NAME/$NODE/upper/var/lib/zookeeper" "/nodes/$NODE/daemonstate"; }
+	wait_until 120 node_runs
+	before=$(states | wc -l)
 	node systemctl restart pvc.target
-	wait_until 60 node_runs
-	wait_until 60 test "$(grep -c run "$T/states")" -ge 1
-	is_complete() { [ "$(paste -sd' ' "$T/states")" = "run shutdown stop init run" ]; }
-	wait_until 30 is_complete || { cat "$T/states"; false; }
+	is_complete() { [ "$(states | tail -n +$((before + 1)) | paste -sd' ')" = "shutdown stop init run" ]; }
+	wait_until 60 is_complete || { states; false; }
 }
 
 register_is_down() { [ "$(node systemctl is-active pvc-register.service)" = inactive ]; }
@@ -68,6 +70,7 @@ register_is_down() { [ "$(node systemctl is-active pvc-register.service)" = inac
 	wait_until 120 node_key_is daemonstate stop
 	wait_until 120 register_is_down
 	for p in $PROGRAMS; do [ "$(main_pid "$p")" = 0 ]; done
+	journal_is_written
 	lines=$(node journalctl -b --no-pager -o cat _PID=1)
 	offline=$(grep -n '^Stopped pvc-online' <<<"$lines" | tail -n 1 | cut -d: -f1)
 	stopped=$(grep -n '^Stopped pvc-register' <<<"$lines" | tail -n 1 | cut -d: -f1)
@@ -97,7 +100,7 @@ register_is_down() { [ "$(node systemctl is-active pvc-register.service)" = inac
 	local pids
 	pids=$(for p in $PROGRAMS; do main_pid "$p"; done)
 	node systemctl start dnsmasq.service
-	runs_again
+	wait_until 60 runs_again
 	[ "$(for p in $PROGRAMS; do main_pid "$p"; done)" = "$pids" ]
 	node systemctl stop dnsmasq.service
 	pvc_start

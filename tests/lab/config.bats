@@ -22,6 +22,7 @@ refused() {
 	after=$(host_state || :)
 	[ "$before" = "$after" ] || { diff <(echo "$before") <(echo "$after"); false; }
 	[ "$(node systemctl show -P ExecMainStatus pvc-netsetup.service)" = 78 ]
+	journal_is_written
 	shown=$(node systemctl --no-pager -l -n 30 status pvc-netsetup.service || :)
 	for text; do
 		[[ "$shown" == *"$text"* ]] || { echo "not said: $text"; echo "$shown"; false; }
@@ -94,6 +95,7 @@ broken() { node sed -i "$1" /etc/pvc/pvcd.yaml; }
 	broken 's/upstream: {device: eth0/upstream: {device: eth7/'
 	run node systemctl start pvc.target
 	[ "$status" -ne 0 ]
+	journal_is_written
 	node systemctl --no-pager -l status pvc-netsetup.service | grep -q eth7
 	[ "$(node systemctl show -P InactiveExitTimestampMonotonic pvc-sysctl.service)" = 0 ]
 	node systemctl reset-failed

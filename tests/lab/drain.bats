@@ -42,8 +42,7 @@ guest() { # NAME [OPTION]...
 	"$LAB" put pvchv1 "$T/$1.xml" "/root/$1.xml"
 	on pvchv1 pvcctl vm define --node pvchv1 --selector vms "${@:2}" "/root/$1.xml" >/dev/null
 }
-last_on() { on "$1" grep -a '^COUNT' "/var/log/libvirt/$2.log" | tail -n 1 | cut -d' ' -f2; }
-counts_on() { [ "$(last_on "$1" "$2")" -gt "$3" ]; }
+counts_on() { [ "$(last_count "$1" "$2")" -gt "$3" ]; }
 places() { for n in $NODES; do on $n pgrep -f "^/usr/bin/qemu-system-x86_64 -name guest=$1," | sed "s/.*/$n/"; done; }
 is_at() { [ "$(places "$1")" = "$2" ] && vm_key_is "$1" state start && vm_key_is "$1" node "$2"; }
 all_at_home() { for name in $VMS stuck; do is_at $name pvchv1 && vm_key_is $name lastnode '' || return 1; done; }
@@ -76,7 +75,7 @@ node_is() { [ "$(zk_in_node get /nodes/pvchv1/domainstate)" = "$1" ]; }
 	is_empty pvchv1
 	for name in $VMS; do
 		vm_key_is $name lastnode pvchv1
-		wait_until 60 counts_on "$(places $name)" $name "$(last_on pvchv1 $name)"
+		wait_until 60 counts_on "$(places $name)" $name "$(last_count pvchv1 $name)"
 	done
 	# both got some; how many depends on when their heartbeats said so
 	[ "$(for name in $VMS; do places $name; done | sort | uniq | tr '\n' ' ')" = "pvchv2 pvchv3 " ]
