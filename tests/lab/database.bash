@@ -38,7 +38,9 @@ database_files() {
 	on "$1" install -d -o postgres -g postgres -m 700 /var/lib/postgresql/15/patroni
 }
 leader() { on pvchv1 patronictl -c /etc/patroni/config.yml list -f tsv | awk -F'\t' '$4 == "Leader" {print $2}'; }
-leader_is() { [ "$(leader)" = "$1" ]; }
+leader_is() { [ "$(leader)" = "$1" ] && takes_writes "$1"; }
+# who has the role in Patroni's books may still be on the way from a copy to the original
+takes_writes() { [ "$(on "$1" runuser -u postgres -- psql -q -A -t -d postgres -c 'SELECT pg_is_in_recovery()')" = f ]; }
 both_run() { [ "$(on pvchv1 patronictl -c /etc/patroni/config.yml list -f tsv | grep -cE 'running|streaming')" = "$(wc -w <<<"$NODES")" ]; }
 # database_make: once both members run: the role, the database, the tables.
 database_make() {

@@ -86,13 +86,13 @@ zone_is_gone() { [ "$(sql "$1" "SELECT count(*) FROM domains WHERE name = '$2'")
 	sql "$p" "INSERT INTO records (domain_id, name, type, content, ttl) SELECT id, 'www.blue.local', 'A', '192.0.2.7', 60 FROM domains WHERE name = 'blue.local'"
 	zk_in_node rm /networks/200
 	wait_until 60 zone_is_gone "$p" green.local
-	zone_is_gone "$p" 0.200.10.in-addr.arpa
+	wait_until 60 zone_is_gone "$p" 0.200.10.in-addr.arpa
 	pid=$(on "$p" pgrep '^pdns_server$')
 	on "$p" kill -KILL "$pid"
 	another() { [ "$(servers "$p")" = 1 ] && [ "$(on "$p" pgrep '^pdns_server$')" != "$pid" ]; }
 	wait_until 60 another
 	wait_until 60 answers www.blue.local A 192.0.2.7
-	said "$p" 'pdns_server ended by signal 9'
+	wait_until 60 said "$p" 'pdns_server ended by signal 9'
 }
 
 @test "D29: PostgreSQL stops and comes again: the role and the gateway stay, the names follow by themselves" {

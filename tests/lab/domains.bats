@@ -21,7 +21,7 @@ teardown_file() {
 	node pvcctl vm shutdown life --wait --timeout 240 || explain
 	no vm_pid life
 	vm_key_is life state stop
-	node grep -aq 'GUEST power button' /var/log/libvirt/life.log
+	wait_until 60 node grep -aq 'GUEST power button' /var/log/libvirt/life.log # virtlogd writes it
 	node pvcctl vm start life --wait --timeout 120
 	node pvcctl vm stop life --wait --timeout 120
 	no vm_pid life
@@ -66,7 +66,7 @@ teardown_file() {
 	zk_in_node set "/domains/$uuid/xml" "$xml"
 	node pvcctl vm start bad --wait --timeout 120
 	wait_until 60 vm_pid bad
-	[ -z "$(vm_key bad failedreason)" ]
+	wait_until 60 vm_key_is bad failedreason ''
 	node pvcctl vm stop bad --wait --timeout 120
 }
 
