@@ -114,16 +114,20 @@ took() { awk -v name="$1" -v since="$2" -v on="$3" '$2 == name && $3 == on && $1
 record() { zk_in_node get "/pvc/fence/$OTHER" 2>/dev/null; }
 is_step() { [[ "$(record)" == *"\"step\":\"$1\""* ]]; }
 is_back() { no zk_in_node exists "/pvc/fence/$OTHER" && [ "$(zk_in_node get /nodes/$OTHER/daemonstate)" = run ]; }
-blocklist() { node timeout 20 ceph osd blocklist ls --format json 2>/dev/null; }
+blocklist() { # a monitor that is busy is asked again
+	for _ in 1 2 3 4 5; do node timeout 20 ceph osd blocklist ls --format json 2>/dev/null && return; done
+	return 1
+}
 # all its three addresses, each with every port and number
 is_sealed() { for a in 10.77.0.2 10.77.1.2 10.77.2.2; do [[ "$(blocklist)" == *"\"$a:0/0\""* ]] || return 1; done; }
 is_not_sealed() { ! blocklist | grep -q '"10\.77\.[012]\.2:0/0"'; }
 # what web has written last: its own count since its start, "COUNT" on its console
 volume() { node timeout 20 rbd export --no-progress vms/web - 2>/dev/null | head -n 1 | tr -d '\0'; }
+volume_has() { wait_until 120 volume_beyond -1 && volume; } # (Ceph may be busy)
 volume_beyond() { [ "$(volume)" -gt "$1" ]; }
 console() { on "$1" cat /var/log/libvirt/web.log; }
 starts() { console $NODE | grep -ac 'GUEST up'; }
-count() { console $NODE | awk '/GUEST up/ { n = 0 } /^COUNT/ { n = $2 } END { print n }'; }
+count() { console $NODE | awk '/GUEST up/ { n = 0 } /^COUNT [0-9]+ [0-9.]+ [0-9a-f]+\r?$/ { n = $2 } END { print n }'; }
 lock_of() { node timeout 20 rbd lock ls vms/web 2>/dev/null; }
 locked_from() { lock_of | grep -q " $1:"; }
 boot_of() { on "$1" cat /run/boot-id; }
@@ -132,27 +136,27 @@ boot_of() { on "$1" cat /run/boot-id; }
 	local now before last
 	wait_until 180 volume_beyond 3
 	wait_until 60 all_clean # both OSDs have all data
-	locked_from 10.77.2.2
-	before=$(volume)
+	wait_until 60 locked_from 10.77.2.2
+	before=$(volume_has)
 	"$LAB" bmc_mode $OTHER lie # it tells the truth, but will not switch it on again: the node stays away until that is looked at
 	now=$EPOCHREALTIME
 	"$LAB" kill $OTHER
 	wait_until 120 runs_on web $NODE
 	is_sealed
-	osds_up 1
+	wait_until 60 osds_up 1
 	echo "# power cut -> web runs elsewhere, its storage sealed without its monitor and its OSD, after $(took web "$now" $NODE) s" \
 		"(detection: $DETECTION s; the other monitors need some 15 s to go on, and then the OSDs up to 16 s: see doc/fencing.md)" >&3
 	awk -v a="$(took web "$now" $NODE)" -v bound=$((DETECTION + 60)) 'BEGIN { exit !(a <= bound) }' # what is printed is to be below; a machine under load may be slower
-	had() { console $NODE | grep -aq 'GUEST disk had count'; }
+	had() { console $NODE | grep -aqE $'GUEST disk had count [0-9]+\r'; } # the whole line
 	wait_until 180 had
 	last=$(console $NODE | sed -n 's/.*GUEST disk had count \([0-9]*\).*/\1/p')
 	[ "$last" -ge "$before" ] # the same volume, nothing of it lost
 	wait_until 60 volume_beyond 2
-	locked_from 10.77.2.1
+	wait_until 60 locked_from 10.77.2.1
 	no locked_from 10.77.2.2
 	no eval "console $NODE | grep -aq 'disk write failed'"
 	journal_of pvc-fence | grep -q 'is without power'
-	in_quorum 2
+	wait_until 60 in_quorum 2
 	never_twice
 }
 
@@ -170,7 +174,7 @@ boot_of() { on "$1" cat /run/boot-id; }
 	node pvcctl node ready $OTHER --wait --timeout 180
 	wait_until 120 runs_on web $OTHER
 	wait_until 60 locked_from 10.77.2.2
-	n=$(volume)
+	n=$(volume_has)
 	wait_until 60 volume_beyond "$n"
 	no eval "console $OTHER | grep -aq 'disk write failed'"
 }
@@ -190,15 +194,15 @@ boot_of() { on "$1" cat /run/boot-id; }
 	"$LAB" thaw $OTHER storage
 	refused() { console $OTHER | grep -aq 'disk write failed'; }
 	wait_until 120 refused
-	n=$(volume)
+	n=$(volume_has)
 	[ "$n" -le "$(count)" ] # the other's count is higher
-	locked_from 10.77.2.1
+	wait_until 60 locked_from 10.77.2.1
 	[ "$(boot_of $OTHER)" = "$boot" ]
 	"$LAB" mend $OTHER
 	wait_until 240 is_back
 	[ "$(boot_of $OTHER)" != "$boot" ]
 	is_not_sealed
-	n=$(volume)
+	n=$(volume_has)
 	wait_until 60 volume_beyond "$n"
 	no eval "console $NODE | grep -aq 'disk write failed'"
 }

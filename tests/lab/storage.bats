@@ -33,7 +33,7 @@ setup_file() {
 	node sed -i '/^server\./d' /etc/zookeeper/conf/zoo.cfg
 	for n in $NODES; do
 		on $n sed -i -e 's/enable_storage: .*/enable_storage: True/' -e "/^      - $OTHER\$/d" \
-			-e 's/^\( *\)keepalive_interval:.*/&\n\1osd_drain_timeout: 90/' /etc/pvc/pvcd.yaml
+			-e 's/^\( *\)keepalive_interval:.*/&\n\1osd_drain_timeout: 600/' /etc/pvc/pvcd.yaml
 		on $n systemctl --no-block start pvc.target
 	done
 	for n in $NODES; do
@@ -116,6 +116,7 @@ job_is() { storage jobs --format json | $PYTHON -c 'import json,sys; sys.exit(0 
 
 SECRET=55555555-2222-4333-8444-000000000001
 counter() { on $NODE timeout 20 rbd export --no-progress vms/web - 2>/dev/null | head -n 1 | tr -d '\0'; }
+counted() { wait_until 120 counts_beyond -1 && counter; } # (Ceph may be busy)
 counts_beyond() { [ "$(counter)" -gt "$1" ]; }
 console() { on $OTHER cat /var/log/libvirt/web.log; }
 @test "a VM whose disk is an RBD volume writes through a libvirt secret; its node sealed off, its writes are refused, until that is lifted" {
@@ -137,16 +138,16 @@ console() { on $OTHER cat /var/log/libvirt/web.log; }
 	wait_until 180 counts_beyond 3
 
 	node pvc-seal $OTHER
-	before=$(counter)
+	before=$(counted)
 	failed() { console | grep -aq 'GUEST disk write failed'; }
 	wait_until 60 failed
-	[ "$(counter)" -le $((before + 1)) ]
+	[ "$(counted)" -le $((before + 1)) ]
 	[ -z "$(node rbd lock ls vms/web)" ]
 	[ "$(zk_in_node get /nodes/$OTHER/sealed | wc -w)" -eq 3 ] # its addresses in the three networks
 
 	node pvc-seal --lift $OTHER
 	node pvcctl vm stop web --wait --timeout 120
-	before=$(counter)
+	before=$(counted)
 	node pvcctl vm start web --wait --timeout 120
 	had() { console | grep -aq "GUEST disk had count $before"; }
 	wait_until 180 had
@@ -166,18 +167,19 @@ failed_again() { console | sed -n '/GUEST disk had count/h;//!H;${x;p}' | grep -
 	hangs() { storage status --format json | grep -q '"answers": false'; }
 	run storage pool add late 8 --copies 1 --wait # 30 s until the monitor is given up
 	[ "$status" -eq 75 ] && [[ "$output" == *"has not answered in time"* ]]
-	hangs
+	wait_until 60 hangs
 	a_minute() { [ "$SECONDS" -ge 60 ]; } # six intervals of two seconds make a node dead
 	wait_until 120 a_minute
-	hangs
+	wait_until 60 hangs
 	storage status | head -n 1 | grep -q "^Ceph's state is not known: "
 	beats=$(($(beats) - before))
-	[ "$beats" -ge $((SECONDS / 2 - 2)) ] || { echo "$beats heartbeats in $SECONDS s"; false; }
+	# one each two seconds, on a machine that may stand still; while it waited for the monitor there would be none for 30 s
+	[ "$beats" -ge $((SECONDS / 3)) ] || { echo "$beats heartbeats in $SECONDS s"; false; }
 	zk_versions | diff "$T/states" - # nobody was declared dead, or came back from it
 	node systemctl kill -s CONT ceph-mon@$NODE
 	wait_until 60 no hangs
 	wait_until 60 job_is 'pool_add late,8,copies=1,mincopies=1' settled
 	storage volume add vms/later 16M
-	n=$(counter)
+	n=$(counted)
 	wait_until 60 counts_beyond "$n" # the VM has never noticed
 }
