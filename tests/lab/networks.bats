@@ -33,9 +33,11 @@ other() { if [ "$1" = pvchv1 ]; then echo pvchv2; else echo pvchv1; fi; }
 has_gateway() { on "$1" ip -o address show dev vmbr100 | grep -q ' 10.100.0.1/24 '; }
 gateway_runs() { on "$1" systemctl -q is-active pvc-primary.target pvc-gateway.service && has_gateway "$1" && serves_dhcp "$1"; }
 serves_dhcp() { [ "$(on "$1" pgrep -cf '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/')" = 2 ]; } # itself and its helper
+primary_serves() { gateway_runs "$(primary)"; } # whichever it is now
 no_gateway() { no has_gateway "$1" && no on "$1" pgrep -f dnsmasq/100/; }
 in_order() { # NODE FIRST SECOND: their last appearances in the journal
 	local first second
+	on "$1" journalctl --sync
 	on "$1" journalctl -b --no-pager -o cat >"$T/order"
 	first=$(grep -nF -- "$2" "$T/order" | tail -n 1 | cut -d: -f1)
 	second=$(grep -nF -- "$3" "$T/order" | tail -n 1 | cut -d: -f1)
@@ -106,7 +108,7 @@ OUTSIDE=10.77.0.254
 	no "$LAB" net ping -q -c 2 -W 3 10.100.0.201
 	goes_on pvchv1 g1 $OUTSIDE # answers to it come in
 	for rule in no-ping outside no-outside; do on pvchv1 pvcctl network rule remove 100 $rule >/dev/null; done
-	"$LAB" net ping -q -c 5 -W 30 10.100.0.201
+	wait_until 60 "$LAB" net ping -q -c 1 -W 5 10.100.0.201
 	goes_on pvchv1 g1 $OUTSIDE
 }
 
@@ -222,7 +224,7 @@ pings_end() { # none was lost
 	in_order "$p" 'Stopped pvc-gateway.service' 'Stopping pvc-register.service'
 	goes_on pvchv1 g1 10.100.0.202
 	on "$p" systemctl start pvc.target
-	wait_until 120 gateway_runs "$(primary)"
+	wait_until 120 primary_serves
 }
 
 # evpn yes|no: both nodes' FRR with or without it, as an operator does it
@@ -251,8 +253,8 @@ floods_is() { [ "$(floods "$1")" = "$2" ]; }
 
 @test "EVPN: with FRR configured for it bgpd tells where the guests are, without it flooding is back; guests reach each other both ways" {
 	local n
-	for n in 1 2; do floods_is $n 10.77.1.$((3 - n)); done
-	learns_is yes
+	for n in 1 2; do wait_until 60 floods_is $n 10.77.1.$((3 - n)); done
+	wait_until 60 learns_is yes
 	evpn yes
 	wait_until 90 learns_is no
 	for n in 1 2; do wait_until 120 knows $n; done
@@ -292,7 +294,6 @@ floods_is() { [ "$(floods "$1")" = "$2" ]; }
 	wait_until 120 lease_of
 	[ "$(lease_of)" = "$lease" ]
 	for n in 1 2; do on pvchv$n systemctl --no-block start pvc.target; done
-	primary_serves() { gateway_runs "$(primary)"; } # whichever it is now
 	wait_until 300 primary_serves
 	started() { [ "$(on pvchv1 pvcctl vm list --format json | grep -c '"state": "start"')" -ge 1 ] && on pvchv1 pgrep -f 'guest=g3,'; }
 	wait_until 300 started

@@ -152,11 +152,13 @@ hangs() {
 	no on "$WAS" sh -c 'ip -o address show dev vmbr100 | grep -F " 10.100.0.1/24 "'
 	"$LAB" mend "$WAS"
 	two_never
+	on "$WAS" journalctl --sync
 	on "$WAS" journalctl -b --no-pager -u pvc-gateway -u pvc-floating >"$T/journal"
 	for unit in pvc-gateway pvc-floating; do grep -q "$unit.service: Main process exited, code=killed, status=9/KILL" "$T/journal"; done
 }
 
 @test "the leader of ZooKeeper is killed: the role stays or moves, the addresses come back by themselves" {
+	wait_until 60 zk_leader
 	leader=$(zk_leader)
 	signal_unit "$leader" zookeeper KILL
 	wait_until 60 zk_whole
