@@ -217,6 +217,7 @@ status_of() {
 	zk set /nodes/hv1/domainstate flushed
 	run pvc node ready hv1 --wait --timeout 1
 	fails 75 "still 'unflush' after 1 s; it goes on (its daemon state is 'run'"
+	wait_until 60 unwatched /nodes/hv1/domainstate
 	pvc node ready hv1 --wait >"$T/out" 3>&- &
 	pid=$!
 	wait_until 60 watched /nodes/hv1/domainstate
@@ -228,6 +229,8 @@ status_of() {
 watched() {
 	exec 4<>"/dev/tcp/127.0.0.1/$ZK_PORT" && printf wchp >&4 && grep -qx "$1" <&4
 }
+# before another client is waited for: the server forgets the one before a moment after that has ended
+unwatched() { ! watched "$1"; }
 
 @test "maintenance writes the words that the reference's client writes" {
 	pvc maintenance on
@@ -454,6 +457,7 @@ watched() {
 	define a $U
 	run pvc vm start a --wait --timeout 1
 	fails 75 "VM 'a' is not running after 1 s: its state is 'start', and node 'hv1' (daemon state 'run') does not report it"
+	wait_until 60 unwatched /domains/$U/failedreason
 	pvc vm start a --wait >"$T/out" 2>&1 3>&- &
 	pid=$!
 	wait_until 60 watched /domains/$U/failedreason
@@ -491,6 +495,7 @@ watched() {
 	zk set /domains/$U/state disable
 	status_of "$pid"
 	[ "$status" -eq 1 ] && grep -q "somebody else set VM 'a' to 'disable'" "$T/out"
+	wait_until 60 unwatched /domains/$U/state
 	pvc vm start a --wait >"$T/out" 2>&1 3>&- &
 	pid=$!
 	wait_until 60 watched /domains/$U/state
@@ -509,6 +514,7 @@ watched() {
 	wait_until 60 grep -q ready "$T/relay"
 	for first in state=start node=hv1; do
 		rm -f "$T/late"
+		for key in state node failedreason; do wait_until 60 unwatched /domains/$U/$key; done
 		ZK=127.0.0.1:$port pvc vm migrate a --target hv2 --wait >"$T/out" 2>&1 3>&- &
 		pid=$!
 		for key in state node failedreason; do wait_until 60 watched /domains/$U/$key; done
@@ -526,6 +532,7 @@ watched() {
 	cluster beat hv1 $U # from before
 	run pvc vm start a --wait --timeout 1
 	fails 75 "does not report it as running"
+	wait_until 60 unwatched /domains/$U/state
 	pvc vm start a --wait >"$T/out" 2>&1 3>&- &
 	pid=$!
 	wait_until 60 watched /domains/$U/state
