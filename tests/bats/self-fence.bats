@@ -136,7 +136,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 }
 
 @test "D24: answers that come late feed nothing, and a program that hangs feeds nothing" {
-	port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	port=$(_free_port)
 	$PYTHON "$TOP/tests/lib/relay.py" "$port" "$ZK_PORT" "$T/late" >"$T/relay" 3>&- &
 	remember $!
 	wait_until 60 grep -q ready "$T/relay"

@@ -38,7 +38,7 @@ forget() { : >"$OUT"; }
 # line NAME SESSION_MS: drive() over a relay of its own, so that `sever` and `heal` can part this client from the server.
 line() {
 	local port
-	port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	port=$(_free_port)
 	relay_start "$port"
 	RELAY_PORT=$port
 	ZK=127.0.0.1:$port drive "$@"
