@@ -67,7 +67,7 @@ field() { $PYTHON -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])'
 
 @test "a ZooKeeper that hangs is not taken for one that answers" {
 	config "${only_zookeeper[@]}"
-	kill -STOP "$ZK_PID"
+	freeze "$ZK_PID"
 	run --separate-stderr coordinator status --format json
 	kill -CONT "$ZK_PID"
 	[ "$status" -eq 2 ]

@@ -419,12 +419,12 @@ log_ms() { date -d "$(grep -m1 -F "$1" "$T/pvchv1.out" | head -c 26)" +%s%3N; }
 	bmc_mode v refuse
 	one 's/fence_intervals:.*/fence_intervals: 1/' 's/keepalive_interval:.*/keepalive_interval: 5/' # five seconds to come back in
 	py <<<'vm(1)'
-	kill -STOP "$VICTIM"
+	freeze "$VICTIM"
 	wait_until 60 said_silent ": unless its heartbeat comes within 5 s"
 	kill -CONT "$VICTIM"
 	wait_until 60 said "node $V is heard of again"
 	no_record
-	kill -STOP "$VICTIM"
+	freeze "$VICTIM"
 	wait_until 60 is_step claimed
 	kill -CONT "$VICTIM"
 	wait_until 60 no_record
@@ -456,7 +456,7 @@ silent_up_to() { # SECONDS, by what the status file says
 
 @test "D22: a ZooKeeper that was away for longer than the dead time makes nobody look dead" {
 	three
-	kill -STOP "$ZK_PID"
+	freeze "$ZK_PID"
 	doubt() { [ "$(times "in doubt: nobody is judged")" -ge 3 ]; }
 	wait_until 60 doubt
 	wait_until 60 silent_for 12

@@ -91,7 +91,7 @@ publish() {
 	keepalive_start
 	wait_until 60 is daemonstate run
 	first=$(owner)
-	kill -STOP "$PID"
+	freeze "$PID"
 	wait_until 60 eval "! zk exists $ALIVE"
 	kill -CONT "$PID"
 	wait_until 60 another_owner_than "$first"
@@ -155,7 +155,7 @@ publish() {
 	wait_until 60 is daemonstate run
 	zk set $N/daemonstate shutdown
 	beats
-	kill -STOP "$PID" # so that no tick of its own comes in between
+	freeze "$PID" # so that no tick of its own comes in between
 	before=$(mzxid keepalive)
 	kill -TERM "$PID"
 	kill -CONT "$PID"
@@ -167,7 +167,7 @@ publish() {
 @test "SIGTERM with a frozen ZooKeeper ends the program all the same" {
 	keepalive_start
 	wait_until 60 is daemonstate run
-	kill -STOP "$ZK_PID"
+	freeze "$ZK_PID"
 	keepalive_stop
 	kill -CONT "$ZK_PID"
 }
@@ -270,7 +270,7 @@ publish() {
 @test "D21: a frozen ZooKeeper gets one heartbeat when it thaws, not those of all the time between" {
 	keepalive_start
 	wait_until 60 is daemonstate run
-	kill -STOP "$ZK_PID"
+	freeze "$ZK_PID"
 	wait_until 60 said "ZooKeeper has not confirmed\|connection to ZooKeeper is lost"
 	kill -0 "$PID"
 	kill -CONT "$ZK_PID"
@@ -283,7 +283,7 @@ publish() {
 @test "a program that was frozen skips the ticks it missed, and says so" {
 	keepalive_start
 	wait_until 60 is daemonstate run
-	kill -STOP "$PID"
+	freeze "$PID"
 	missed() { [ "$(date +%s)" -gt "$(($1 + 3))" ]; }
 	wait_until 60 missed "$(date +%s)"
 	kill -CONT "$PID"

@@ -116,7 +116,7 @@ watch_role() {
 
 @test "D29: a named node that hangs: the others wait a little and take the role back; it finds itself secondary" {
 	three
-	kill -STOP "$PID2"
+	freeze "$PID2"
 	zk set /primary_node pvchv2
 	back() { held_by pvchv1 || held_by pvchv3; }
 	said_gave() { said pvchv1 'gave the primary role away'; }
@@ -178,7 +178,7 @@ watch_role() {
 
 @test "the holder hangs beyond its session: it has let go before it looks at anything else, and stays out" {
 	three
-	kill -STOP "$PID1"
+	freeze "$PID1"
 	taken() { held_by pvchv2 || held_by pvchv3; }
 	wait_until 60 taken
 	kill -CONT "$PID1"
@@ -193,7 +193,7 @@ watch_role() {
 @test "ZooKeeper away for longer than the lease is good: let go by the own clock, then the same node goes on" {
 	three
 	lease=$(zk stat $LEASE)
-	kill -STOP "$ZK_PID"
+	freeze "$ZK_PID"
 	wait_until 60 said pvchv1 'the lease of the primary role cannot be confirmed'
 	kill -CONT "$ZK_PID"
 	wait_until 60 said pvchv1 'the lease of the primary role is confirmed again'

@@ -214,7 +214,7 @@ queue_is_clean() { [ -z "$(zk get "${1:-/cmd/ceph}")" ] && [ -z "$(zk ls "${1:-/
 	fails 69 'no node is the primary coordinator'
 	zk set /nodes/pvchv1/routerstate primary
 	queue_is_clean || wait_until 60 queue_is_clean # the daemon lets go of its lock a moment after its last answer
-	kill -STOP "$(cat "$T/daemon.pid")"
+	freeze "$(cat "$T/daemon.pid")"
 	run storage volume add "vms/$V" 10M
 	fails 69 'no node takes the command (pvchv1 should)'
 	queue_is_clean

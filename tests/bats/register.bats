@@ -247,7 +247,7 @@ c.set("/maintenance", b"true")'
 at_once() {
 	local n pids=()
 	rm -f "$T"/race.*
-	kill -STOP "$ZK_PID"
+	freeze "$ZK_PID"
 	for n; do
 		node "pvchv$n" pvc-register --timeout 120 >"$T/race.$n" 2>&1 &
 		pids+=($!)
@@ -321,7 +321,7 @@ at_once() {
 }
 
 @test "a ZooKeeper that hangs: exit 75 too" {
-	kill -STOP "$ZK_PID"
+	freeze "$ZK_PID"
 	run node pvchv1 pvc-register --timeout 1
 	kill -CONT "$ZK_PID"
 	[ "$status" -eq 75 ]
