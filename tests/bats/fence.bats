@@ -208,7 +208,7 @@ bmc_was_told() { [ "$(bmc_calls v | paste -sd'|')" = "$(printf '%s|' "$@" | sed 
 	cut "$VICTIM"
 	wait_until 90 is_step claimed
 	twice() { [ "$(zk get /pvc/fence/$V | sed -n 's/.*"attempt":\([0-9]*\).*/\1/p')" -ge 2 ]; }
-	wait_until 90 twice
+	wait_until 180 twice
 	[ "$(zk get /nodes/$V/routerstate)" = primary ]
 	[ "$(zk get /domains/00000000-0000-4000-8000-000000000001/node)" = $V ]
 	[ ! -s "$T/seals" ]
@@ -386,7 +386,7 @@ bmc_was_told() { [ "$(bmc_calls v | paste -sd'|')" = "$(printf '%s|' "$@" | sed 
 	cut "$PID"
 	wait_until 90 is_step claimed
 	twice() { [ "$(zk get /pvc/fence/$V | sed -n 's/.*"attempt":\([0-9]*\).*/\1/p')" -ge 2 ]; }
-	wait_until 90 twice
+	wait_until 180 twice
 	is_step claimed
 	[ "$(zk get /domains/00000000-0000-4000-8000-000000000001/node)" = $V ]
 }
