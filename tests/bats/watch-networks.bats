@@ -335,7 +335,7 @@ reaches() { ip netns exec "${guests[$1]}" ping -c 1 -W 1 "$2"; }
 	cat "$T/ping"
 	# each was answered, in order (but perhaps the one that was under way at the end)
 	sed -n 's/.*bytes from 192.0.2.2: icmp_seq=\([0-9]*\) .*/\1/p' "$T/ping" >"$T/answered"
-	[ "$(wc -l <"$T/answered")" -gt 100 ]
+	[ "$(wc -l <"$T/answered")" -gt 20 ] # all of it takes some two seconds
 	seq "$(wc -l <"$T/answered")" | diff "$T/answered" -
 }
 
