@@ -40,6 +40,15 @@ def get(vm, key):
     return client.get("/domains/%s/%s" % (vm, key))[0].decode("utf-8", "replace")
 
 
+def look(vm):
+    """Its state and node, of one moment: who writes the one in a transaction with the other does not come between."""
+    while True:
+        state, before = client.get("/domains/%s/state" % vm)
+        node = get(vm, "node")
+        if client.get("/domains/%s/state" % vm)[1].mzxid == before.mzxid:
+            return state.decode("utf-8", "replace"), node
+
+
 def put(vm, **keys):
     t = client.transaction()
     for key, value in keys.items():
@@ -57,7 +66,7 @@ def later(seconds, action, *arguments):
 
 
 def still(vm, state, node):
-    return get(vm, "state") == state and get(vm, "node") == node
+    return look(vm) == (state, node)
 
 
 # (what is tried again after a loss of the server is on its way until it went through)
@@ -107,7 +116,7 @@ def shut_down(vm):
 
 
 def handle(vm):
-    state, node = get(vm, "state"), get(vm, "node")
+    state, node = look(vm)
     if state == "start" and node in manners and not coming.get(vm):
         runs(vm, node)
     elif state == "migrate" and node in manners and coming.get(vm) != node:
