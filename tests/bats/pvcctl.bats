@@ -478,7 +478,7 @@ unwatched() { ! watched "$1"; }
 
 @test "--wait: who gives up tells what the keys hold, also when the answers of the cluster take longer than was to be waited" {
 	define a $U
-	port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	port=$(free_port)
 	echo 1.1 >"$T/slow"
 	$PYTHON "$TOP/tests/lib/relay.py" "$port" "$ZK_PORT" "$T/slow" >"$T/relay" 3>&- &
 	remember $!
@@ -508,7 +508,7 @@ unwatched() { ! watched "$1"; }
 	define a $U
 	cluster node hv2
 	zk set /domains/$U/state start
-	port=$($PYTHON -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+	port=$(free_port)
 	$PYTHON "$TOP/tests/lib/relay.py" "$port" "$ZK_PORT" "$T/late" frames >"$T/relay" 3>&- &
 	remember $!
 	wait_until 60 grep -q ready "$T/relay"

@@ -136,7 +136,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 }
 
 @test "D24: answers that come late feed nothing, and a program that hangs feeds nothing" {
-	port=$(_free_port)
+	port=$(free_port)
 	$PYTHON "$TOP/tests/lib/relay.py" "$port" "$ZK_PORT" "$T/late" >"$T/relay" 3>&- &
 	remember $!
 	wait_until 60 grep -q ready "$T/relay"

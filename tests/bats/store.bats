@@ -38,7 +38,7 @@ forget() { : >"$OUT"; }
 # line NAME SESSION_MS: drive() over a relay of its own, so that `sever` and `heal` can part this client from the server.
 line() {
 	local port
-	port=$(_free_port)
+	port=$(free_port)
 	relay_start "$port"
 	RELAY_PORT=$port
 	ZK=127.0.0.1:$port drive "$@"

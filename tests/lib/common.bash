@@ -79,8 +79,8 @@ stands_still() { ! cat "/proc/$1"/task/*/stat | sed 's/.*) //' | grep -qv '^[TtZ
 
 # ---- ZooKeeper: a real server of its own on loopback; $ZK is its address. ------------------------------------
 
-# Below those that the kernel gives to whoever asks for any: nobody else gets it before the server has it, or while that is away for a moment.
-_free_port() {
+# free_port: on loopback, and below those that the kernel gives to whoever asks for any: nobody else gets it before the server has it, or while that is away for a moment.
+free_port() {
 	$PYTHON -c 'import random, socket
 while True:
     with socket.socket() as s:
@@ -100,7 +100,7 @@ ZK_UNSYNCED=-Dzookeeper.forceSync=no
 # zk_start [PORT]: starts the server (again, with the data it had) and waits until it serves. Default: a free port.
 zk_start() {
 	local port=${1:-${ZK_PORT:-}}
-	[ -n "$port" ] || port=$(_free_port)
+	[ -n "$port" ] || port=$(free_port)
 	mkdir -p "$T/zk"
 	cat >"$T/zk/zoo.cfg" <<-E
 		tickTime=500
