@@ -12,7 +12,10 @@ mandir ?= $(prefix)/share/man
 
 PACKAGES := libsystemd libvirt yaml-0.1 libnftnl libmnl jansson libmicrohttpd libpq libxml-2.0 nettle
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wpointer-arith -Wundef -Wvla -Werror
-CPPFLAGS += -D_GNU_SOURCE -DPVC_VERSION='"$(VERSION)"' -Ilib -include lib/base/banned.h $(shell pkg-config --cflags $(PACKAGES))
+# asked once; `make demo` and `make test` begin on machines that do not have pkg-config yet
+PACKAGE_FLAGS := $(shell ! command -v pkg-config >/dev/null || pkg-config --cflags $(PACKAGES))
+PACKAGE_LIBS := $(shell ! command -v pkg-config >/dev/null || pkg-config --libs $(PACKAGES))
+CPPFLAGS += -D_GNU_SOURCE -DPVC_VERSION='"$(VERSION)"' -Ilib -include lib/base/banned.h $(PACKAGE_FLAGS)
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu17 $(WARNINGS) -fstack-protector-strong -fPIE -fno-common -fvisibility=hidden $(EXTRA_CFLAGS)
 ifeq ($(SANITIZE),)
@@ -21,7 +24,7 @@ endif
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(EXTRA_LDFLAGS)
 # --as-needed: a program is linked with what it uses and nothing else; tests/bats/programs.bats holds the list
 # librados and librbd come without pkg-config files; --as-needed keeps them out of all programs that do not call them
-LDLIBS += $(shell pkg-config --libs $(PACKAGES)) -lzookeeper_st -lrados -lrbd -lpthread -lm
+LDLIBS += $(PACKAGE_LIBS) -lzookeeper_st -lrados -lrbd -lpthread -lm
 
 LIB_SOURCES := $(sort $(wildcard lib/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
