@@ -92,6 +92,14 @@ zk_whole() {
 	done
 	[ $leaders = 1 ] && [ $followers = 2 ]
 }
+# zk_followers: the two whose hanging leaves no quorum. Not the leader with one of them: ZooKeeper 3.8's, when it wakes up again, gives sessions up at
+# once that waited for it, while its followers come back to it, and now and then agrees on nothing any more until it is restarted
+# (doc/architecture.md, "ZooKeeper").
+zk_followers() {
+	local n leader
+	leader=$(zk_leader) || return
+	for n in $COORDINATORS; do [ "$n" = "$leader" ] || echo "$n"; done
+}
 # zk_leader_elsewhere NODE: the leader is another node than that
 zk_leader_elsewhere() {
 	local leader
@@ -110,11 +118,20 @@ boot() {
 pid_of() { on "$1" systemctl show -P MainPID "$2"; }
 signal_unit() { on "$1" kill "-$3" "$(pid_of "$1" "$2")"; } # NODE UNIT SIGNAL
 
-# What an operator would look at, of all nodes.
+# What an operator would look at, of all nodes; what decides comes first, as only the beginning is shown once more at the end of a run.
 explain_role() {
-	local n
-	"$PROBER" judge "$RECORD" || :
-	grep -v alive "$RECORD" | tail -n 60
+	local n i=0
+	"$PROBER" judge "$RECORD" | head -n 1 || :
+	echo "primary_node $(named)"
+	for n in $COORDINATORS; do
+		i=$((i + 1))
+		echo "--- $n: daemonstate $(zkc get "/nodes/$n/daemonstate"), routerstate $(zkc get "/nodes/$n/routerstate"), ZooKeeper $(zk_mode "$n")"
+		echo "the lease, as its server says: $(LAB_ZK=10.77.1.$i:2181 zkc get /pvc/primary/lease; LAB_ZK=10.77.1.$i:2181 zkc stat /pvc/primary/lease)"
+		on "$n" systemctl is-active pvc-watch-nodes pvc-primary.target pvc-floating pvc-gateway | tr '\n' ' ' || :
+		on "$n" systemctl list-jobs --no-legend || :
+		on "$n" journalctl --no-pager -b -n 10 -o short-monotonic -u 'pvc-watch-nodes*' -u 'pvc-primary*' || :
+	done
+	grep -v alive "$RECORD" | tail -n 40
 	for n in $COORDINATORS; do
 		echo "--- $n"
 		on "$n" ip -br address || :

@@ -166,13 +166,14 @@ hangs() {
 }
 
 @test "ZooKeeper has no quorum for a while: the addresses are released, nothing hangs, all comes back by itself" {
-	on "$OTHER" systemctl kill -s STOP zookeeper
-	third=$(third_of "$WAS" "$OTHER")
-	on "$third" systemctl kill -s STOP zookeeper
+	local n followers
+	wait_until 60 zk_whole
+	followers=$(zk_followers)
+	[ "$(wc -w <<<"$followers")" = 2 ]
+	for n in $followers; do on "$n" systemctl kill -s STOP zookeeper; done
 	wait_until 60 on "$WAS" pvc-floating --check --release
 	pause "${QUORUM_LOST:-5}"
-	on "$OTHER" systemctl kill -s CONT zookeeper
-	on "$third" systemctl kill -s CONT zookeeper
+	for n in $followers; do on "$n" systemctl kill -s CONT zookeeper; done
 	two_never
 }
 
