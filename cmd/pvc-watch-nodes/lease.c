@@ -240,6 +240,9 @@ static void written(struct store *store, int result, void *userdata) {
 
 	role->busy = false;
 	role->compared |= result >= 0;
+	/* a key that was missing, was there when it was read here, and is missing again has not changed for its watch */
+	for (enum role_key key = 0; key < KEY_SEEN_COUNT && !role->watcher->stopping; key++)
+		store_watch_again(role->seen[key].watch);
 	if (result == 0)
 		believe(role);
 	else if (result < 0 && role->wrote == PRIMARY_RELEASE)

@@ -2,7 +2,8 @@
 /*
  * pvc-primary.target: runs on this node while it holds the primary role. Starting and stopping wait for systemd's job,
  * on a worker thread, one at a time. A start is waited for in short slices, so that a stop never comes long after it
- * was asked for.
+ * was asked for. In between it is looked after: somebody may stop it by hand on the node that has the role, which would
+ * leave the cluster without a primary, or start it on another, where it has no right to run.
  */
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #define JOB_TIME (150 * USEC_PER_SEC)       /* more than any unit's own TimeoutStartSec */
 #define SLICE    (500 * USEC_PER_MSEC)      /* of waiting for a start */
 #define PAUSE    (10 * USEC_PER_SEC)        /* before a job that failed is tried again */
+#define LOOK     (3 * USEC_PER_SEC)         /* between two looks whether it is as the last job left it */
 
 struct primary {
 	struct watcher *watcher;
@@ -27,6 +29,9 @@ struct primary {
 	usec_t start_until; /* when a start that goes on and on is named in the log */
 	bool resting;       /* after a job that failed */
 	char *said;         /* the failure that was named in the log */
+	sd_event_source *look_timer;
+	bool looking;
+	unsigned jobs; /* how many there were: what was seen before the last one is out of date */
 };
 
 struct unit_job {
@@ -169,6 +174,75 @@ static void evaluate(struct primary *primary) {
 		return;
 	}
 	primary->busy = true;
+	primary->jobs++;
+}
+
+/* ---- looking after it ---- */
+
+struct unit_look {
+	unsigned jobs; /* that there had been when it began */
+	char *active, *load;
+};
+
+static int look_work(void *arg) {
+	struct unit_look *look = arg;
+	char *error = NULL; /* a systemd that does not answer shows with the next job */
+	int r = access("/run/systemd/system", F_OK) < 0 ? -ENOENT
+							: host_unit_state(TARGET, &look->active, &look->load, &error);
+
+	free(error);
+	return r;
+}
+
+static void look_free(void *arg) {
+	struct unit_look *look = arg;
+
+	free(look->active);
+	free(look->load);
+	free(look);
+}
+
+static void looked(void *arg, int result, void *userdata) {
+	struct primary *primary = userdata;
+	const struct unit_look *look = arg;
+
+	primary->looking = false;
+	if (result < 0 || look->jobs != primary->jobs || !primary->known || primary->busy ||
+	    str_equal(look->active, "active") == primary->runs)
+		return;
+	if (primary->runs)
+		log_warning("%s was stopped by somebody else: it is started again, since this node has the primary role "
+			    "('pvcctl node secondary' gives it away)",
+			    TARGET);
+	else
+		log_warning("%s was started by somebody else: it is stopped, since this node does not have the primary "
+			    "role ('pvcctl node primary' asks for it)",
+			    TARGET);
+	primary->known = false;
+	role_look(primary->watcher);
+	evaluate(primary);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct primary *primary = userdata;
+	bool due = primary->known && !primary->busy && !primary->looking;
+	struct unit_look *arg = due ? calloc(1, sizeof(*arg)) : NULL;
+	struct job job = {.work = look_work,
+			  .done = looked,
+			  .free_arg = look_free,
+			  .arg = arg,
+			  .userdata = primary,
+			  .deadline = deadline_after(JOB_TIME)};
+
+	(void)source;
+	(void)usec;
+	if (arg) {
+		arg->jobs = primary->jobs;
+		primary->looking = workers_submit(primary->workers, &job) >= 0;
+		if (!primary->looking) /* the next time */
+			look_free(arg);
+	}
+	return event_timer(loop_event(primary->watcher->loop), &primary->look_timer, LOOK, on_look, primary);
 }
 
 void primary_want(struct watcher *watcher, bool runs) {
@@ -193,12 +267,14 @@ enum primary_services primary_services(const struct watcher *watcher) {
 
 int primary_start(struct watcher *watcher) {
 	struct primary *primary = calloc(1, sizeof(*primary));
+	int r;
 
 	if (!primary)
 		return -ENOMEM;
 	primary->watcher = watcher;
 	watcher->primary = primary;
-	return workers_new(&primary->workers, loop_event(watcher->loop), 2); /* one more, should one be stuck */
+	r = workers_new(&primary->workers, loop_event(watcher->loop), 2); /* one more, should one be stuck */
+	return r < 0 ? r : event_timer(loop_event(watcher->loop), &primary->look_timer, LOOK, on_look, primary);
 }
 
 void primary_stop(struct watcher *watcher) {
@@ -209,6 +285,7 @@ void primary_stop(struct watcher *watcher) {
 	if (primary->workers)
 		workers_free(primary->workers);
 	(void)sd_event_source_disable_unref(primary->timer); /* returns NULL */
+	(void)sd_event_source_disable_unref(primary->look_timer);
 	free(primary->said);
 	free(primary);
 	watcher->primary = NULL;

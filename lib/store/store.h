@@ -152,6 +152,9 @@ int store_watch_value(struct store *store, const char *path, store_watch_value_f
 typedef void (*store_watch_list_fn)(struct store *store, const struct strlist *children, void *userdata);
 int store_watch_list(struct store *store, const char *path, store_watch_list_fn changed, void *userdata,
 		     struct store_watch **ret);
+/* Reads the key anew and calls `changed` with what it holds then, whatever was told before. For whoever has read it
+ * otherwise meanwhile: what that brought may be gone again, and to the watch nothing has changed. */
+void store_watch_again(struct store_watch *watch);
 /* No call comes after this. May be called from inside `changed`. */
 void store_watch_free(struct store_watch *watch);
 

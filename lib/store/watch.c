@@ -242,6 +242,11 @@ int store_watch_list(struct store *store, const char *path, store_watch_list_fn 
 	return watch_new(store, path, &(struct store_watch){.list = changed, .userdata = userdata}, ret);
 }
 
+void store_watch_again(struct store_watch *watch) {
+	watch->known = false;
+	watch_read(watch);
+}
+
 void store_watch_free(struct store_watch *watch) {
 	struct watch_key *key;
 

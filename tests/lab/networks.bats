@@ -213,6 +213,21 @@ pings_end() { # none was lost
 	[ -z "$(on "$p" ip -o address show dev lo to 169.254.169.254)" ]
 }
 
+@test "pvc-primary.target that somebody starts by hand where the role is not is stopped again; stopped by hand where it is, it comes back" {
+	local p o
+	p=$(primary) o=$(other "$p")
+	on "$o" systemctl --no-block start pvc-primary.target
+	said() { on "$1" journalctl -b --no-pager -q -o cat -u pvc-watch-nodes | grep -qF "pvc-primary.target was $2 by somebody else"; }
+	wait_until 60 said "$o" started
+	released() { no on "$o" systemctl -q is-active pvc-primary.target && no_gateway "$o" && on "$o" pvc-floating --check --release; }
+	wait_until 60 released
+	on "$p" systemctl stop pvc-primary.target
+	wait_until 60 said "$p" stopped
+	wait_until 60 gateway_runs "$p"
+	[ "$(primary)" = "$p" ]
+	goes_on pvchv1 g1 $OUTSIDE
+}
+
 @test "when the primary's pvc.target stops the gateway is away before the node is in state stop; guests go on" {
 	local p
 	p=$(primary)

@@ -124,6 +124,30 @@ static void a_watch_tells_every_write_also_of_the_same_value(void **state) {
 	store_watch_free(watch);
 }
 
+static void a_watch_tells_again_what_it_told_before_when_asked(void **state) {
+	struct fixture *f = *state;
+	_cleanup_free_ char *key = below(f, "key");
+	struct store_watch *watch;
+	struct seen seen = {0};
+
+	assert_int_equal(store_watch_value(f->store, key, note, &seen, &watch), 0);
+	expect_change(f, &seen);
+	store_watch_again(watch);
+	expect_change(f, &seen);
+	assert_false(seen.exists);
+	put(f->other, key, "one");
+	expect_change(f, &seen);
+	store_watch_again(watch);
+	assert_int_equal(seen.calls, 3); /* never from inside the call */
+	expect_change(f, &seen);
+	assert_string_equal(seen.data, "one");
+	set(f->other, key, "two"); /* and it goes on */
+	expect_change(f, &seen);
+	assert_string_equal(seen.data, "two");
+	assert_int_equal(seen.calls, 5);
+	store_watch_free(watch);
+}
+
 /* ---- values ---- */
 
 static int commit_one(struct store *store, const char *path, const char *data) {
@@ -830,6 +854,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    WITH_SERVER(what_was_committed_is_read),
 	    WITH_SERVER(a_watch_tells_every_write_also_of_the_same_value),
+	    WITH_SERVER(a_watch_tells_again_what_it_told_before_when_asked),
 	    WITH_SERVER(a_missing_key_is_no_error_to_the_waiting_read),
 	    WITH_SERVER(values_keep_their_bytes),
 	    WITH_SERVER(a_value_up_to_the_limit_passes_and_a_larger_one_is_refused_before_it_is_sent),
