@@ -11,12 +11,14 @@
 #include "log/log.h"
 #include "watcher.h"
 
-#define TARGET   "pvc-primary.target"
-#define BEGIN    "pvc-primary-begin.target" /* what comes first on start ends last: its stop is the end of all */
-#define JOB_TIME (150 * USEC_PER_SEC)       /* more than any unit's own TimeoutStartSec */
-#define SLICE    (500 * USEC_PER_MSEC)      /* of waiting for a start */
-#define PAUSE    (10 * USEC_PER_SEC)        /* before a job that failed is tried again */
-#define LOOK     (3 * USEC_PER_SEC)         /* between two looks whether it is as the last job left it */
+#define TARGET    "pvc-primary.target"
+#define BEGIN     "pvc-primary-begin.target" /* what comes first on start ends last: its stop is the end of all */
+#define JOB_TIME  (150 * USEC_PER_SEC)       /* more than any unit's own TimeoutStartSec */
+#define SLICE     (500 * USEC_PER_MSEC)      /* of waiting for a start */
+#define PAUSE     (10 * USEC_PER_SEC)        /* before a job that failed is tried again */
+#define OWN       "pvc-watch-nodes.service"
+#define LOOK      (3 * USEC_PER_SEC) /* between two looks whether it is as the last job left it */
+#define LOOK_TIME (5 * USEC_PER_SEC) /* for systemd's answer */
 
 struct primary {
 	struct watcher *watcher;
@@ -181,25 +183,28 @@ static void evaluate(struct primary *primary) {
 
 struct unit_look {
 	unsigned jobs; /* that there had been when it began */
-	char *active, *load;
+	bool runs;     /* as the last of them left it */
+	bool active;
 };
 
+/* -EBUSY: it may be on its way. While pvc.target or this program is stopped by an operator the target stops first, and
+ * this program is told when all of it has: a job of this program's own unit says so, and is there before that begins.
+ * What must not run is not waited for: what comes first on a start is looked at, the rest may take its time. */
 static int look_work(void *arg) {
+	_cleanup_unit_state_ struct host_unit_state target = {0}, own = {0};
+	_cleanup_free_ char *error = NULL; /* a systemd that does not answer shows with the next job */
 	struct unit_look *look = arg;
-	char *error = NULL; /* a systemd that does not answer shows with the next job */
-	int r = access("/run/systemd/system", F_OK) < 0 ? -ENOENT
-							: host_unit_state(TARGET, &look->active, &look->load, &error);
+	usec_t deadline = deadline_after(LOOK_TIME);
+	int r = access("/run/systemd/system", F_OK) < 0 ? -ENOENT : 0;
 
-	free(error);
-	return r;
-}
-
-static void look_free(void *arg) {
-	struct unit_look *look = arg;
-
-	free(look->active);
-	free(look->load);
-	free(look);
+	if (r >= 0)
+		r = host_unit_query(look->runs ? TARGET : BEGIN, deadline, &target, &error);
+	if (r >= 0)
+		r = host_unit_query(OWN, deadline, &own, &error);
+	if (r < 0)
+		return r;
+	look->active = str_equal(target.active, "active");
+	return own.job || (look->runs && target.job) ? -EBUSY : 0;
 }
 
 static void looked(void *arg, int result, void *userdata) {
@@ -207,13 +212,13 @@ static void looked(void *arg, int result, void *userdata) {
 	const struct unit_look *look = arg;
 
 	primary->looking = false;
-	if (result < 0 || look->jobs != primary->jobs || !primary->known || primary->busy ||
-	    str_equal(look->active, "active") == primary->runs)
+	if (result < 0 || look->jobs != primary->jobs || !primary->known || primary->busy || look->active == look->runs)
 		return;
 	if (primary->runs)
-		log_warning("%s was stopped by somebody else: it is started again, since this node has the primary role "
-			    "('pvcctl node secondary' gives it away)",
-			    TARGET);
+		log_warning(
+		    "%s was stopped by somebody else: it is started again, since this node has the primary role "
+		    "('pvcctl node secondary' gives it away)",
+		    TARGET);
 	else
 		log_warning("%s was started by somebody else: it is stopped, since this node does not have the primary "
 			    "role ('pvcctl node primary' asks for it)",
@@ -229,7 +234,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
 	struct unit_look *arg = due ? calloc(1, sizeof(*arg)) : NULL;
 	struct job job = {.work = look_work,
 			  .done = looked,
-			  .free_arg = look_free,
+			  .free_arg = free,
 			  .arg = arg,
 			  .userdata = primary,
 			  .deadline = deadline_after(JOB_TIME)};
@@ -238,9 +243,10 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
 	(void)usec;
 	if (arg) {
 		arg->jobs = primary->jobs;
+		arg->runs = primary->runs;
 		primary->looking = workers_submit(primary->workers, &job) >= 0;
 		if (!primary->looking) /* the next time */
-			look_free(arg);
+			free(arg);
 	}
 	return event_timer(loop_event(primary->watcher->loop), &primary->look_timer, LOOK, on_look, primary);
 }

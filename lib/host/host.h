@@ -38,6 +38,7 @@ struct host_unit_state {
 	char *active; /* ActiveState: "active", "inactive", "failed", "activating"... */
 	char *sub;    /* SubState: "running", "exited", "dead"... */
 	char *load;   /* LoadState: "loaded", "not-found", "masked"... */
+	bool job;     /* it is being started or stopped, or is going to be: a job of it is in systemd's queue */
 };
 void host_unit_state_free(struct host_unit_state *state); /* frees what it holds */
 #define _cleanup_unit_state_ _cleanup_(host_unit_state_free)

@@ -125,6 +125,17 @@ void host_unit_state_free(struct host_unit_state *state) {
 	*state = (struct host_unit_state){0};
 }
 
+static int get_job(sd_bus *bus, const char *unit_path, sd_bus_error *error, bool *ret) {
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	uint32_t id = 0;
+	int r = sd_bus_get_property(bus, MANAGER_NAME, unit_path, UNIT_INTERFACE, "Job", error, &reply, "(uo)");
+
+	if (r >= 0)
+		r = sd_bus_message_read(reply, "(uo)", &id, NULL);
+	*ret = id != 0;
+	return r;
+}
+
 int host_unit_query(const char *unit, usec_t deadline, struct host_unit_state *ret, char **ret_error) {
 	_cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
 	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -145,6 +156,8 @@ int host_unit_query(const char *unit, usec_t deadline, struct host_unit_state *r
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(wanted); i++)
 		r = sd_bus_get_property_string(bus, MANAGER_NAME, path, UNIT_INTERFACE, wanted[i].property, &error,
 					       wanted[i].target);
+	if (r >= 0) /* after the states: what a job brought about is not read without it */
+		r = get_job(bus, path, &error, &state.job);
 	if (r < 0)
 		return bus_failure(&error, r, "read the state of", unit, ret_error);
 	*ret = state;
