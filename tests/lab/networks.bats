@@ -228,23 +228,29 @@ pings_end() { # none was lost
 	goes_on pvchv1 g1 $OUTSIDE
 }
 
-@test "when the primary's pvc.target stops the gateway is away before the node is in state stop; guests go on" {
+@test "pvc-watch-nodes that is restarted starts nothing again that stops with it, however long that takes" {
 	local p before
 	p=$(primary)
-	# also while a service of the operator's takes its time: what stops there by pvc.target's stop is not started again meanwhile
 	printf '[Unit]\nPartOf=pvc-primary.target\nAfter=pvc-primary-begin.target\n[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 7\n' >"$T/my-last.service"
 	"$LAB" put "$p" "$T/my-last.service" /etc/systemd/system/my-last.service
 	on "$p" systemctl daemon-reload
 	on "$p" systemctl start my-last.service
 	before=$(on "$p" journalctl -b --no-pager -o cat | grep -c 'was stopped by somebody else' || :)
+	on "$p" systemctl restart pvc-watch-nodes.service
+	in_order "$p" 'Stopping my-last.service' 'Stopped my-last.service'
+	[ "$(grep -c 'was stopped by somebody else' "$T/order")" = "$before" ]
+	wait_until 120 primary_serves
+}
+
+@test "when the primary's pvc.target stops the gateway is away before the node is in state stop; guests go on" {
+	local p
+	p=$(primary)
 	on "$p" systemctl stop pvc.target
 	stopped() { [ "$(zk_in_node get "/nodes/$p/daemonstate")" = stop ]; }
 	wait_until 60 stopped
 	no_gateway "$p"
 	# in the order of the journal: the gateway's end, then the node's announcement
 	in_order "$p" 'Stopped pvc-gateway.service' 'Stopping pvc-register.service'
-	grep -q 'Stopped my-last.service' "$T/order"
-	[ "$(grep -c 'was stopped by somebody else' "$T/order")" = "$before" ]
 	goes_on pvchv1 g1 10.100.0.202
 	on "$p" systemctl start pvc.target
 	wait_until 120 primary_serves

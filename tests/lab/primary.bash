@@ -92,9 +92,9 @@ zk_whole() {
 	done
 	[ $leaders = 1 ] && [ $followers = 2 ]
 }
-# zk_followers: the two whose hanging leaves no quorum. Not the leader with one of them: ZooKeeper 3.8's, when it wakes up again, gives sessions up at
-# once that waited for it, while its followers come back to it, and now and then agrees on nothing any more until it is restarted
-# (doc/architecture.md, "ZooKeeper").
+# zk_followers: the two whose hanging leaves no quorum. They have to hang for longer than syncLimit (5 s), and the leader is none of them: when the
+# others come back to a leader that has just lost them, and has not noticed yet, ZooKeeper 3.8.0 now and then agrees on nothing any more until it is
+# restarted (doc/architecture.md, "ZooKeeper").
 zk_followers() {
 	local n leader
 	leader=$(zk_leader) || return

@@ -172,7 +172,7 @@ hangs() {
 	[ "$(wc -w <<<"$followers")" = 2 ]
 	for n in $followers; do on "$n" systemctl kill -s STOP zookeeper; done
 	wait_until 60 on "$WAS" pvc-floating --check --release
-	pause "${QUORUM_LOST:-5}"
+	pause "${QUORUM_LOST:-8}"
 	for n in $followers; do on "$n" systemctl kill -s CONT zookeeper; done
 	two_never
 }
