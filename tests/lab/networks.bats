@@ -228,7 +228,7 @@ pings_end() { # none was lost
 	goes_on pvchv1 g1 $OUTSIDE
 }
 
-@test "pvc-watch-nodes that is restarted starts nothing again that stops with it, however long that takes" {
+@test "pvc-watch-nodes that is stopped starts nothing again that stops before it, however long that takes" {
 	local p before
 	p=$(primary)
 	printf '[Unit]\nPartOf=pvc-primary.target\nAfter=pvc-primary-begin.target\n[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 7\n' >"$T/my-last.service"
@@ -236,7 +236,8 @@ pings_end() { # none was lost
 	on "$p" systemctl daemon-reload
 	on "$p" systemctl start my-last.service
 	before=$(on "$p" journalctl -b --no-pager -o cat | grep -c 'was stopped by somebody else' || :)
-	on "$p" systemctl restart pvc-watch-nodes.service
+	on "$p" systemctl stop pvc-watch-nodes.service
+	on "$p" systemctl start pvc-watch-nodes.service
 	in_order "$p" 'Stopping my-last.service' 'Stopped my-last.service'
 	[ "$(grep -c 'was stopped by somebody else' "$T/order")" = "$before" ]
 	wait_until 120 primary_serves
