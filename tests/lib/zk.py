@@ -7,12 +7,16 @@ import time
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError, NotEmptyError
+from kazoo.handlers.threading import KazooTimeoutError
 
 logging.disable(logging.CRITICAL)
 server, verb, path = sys.argv[1:4]
 value = os.fsencode(sys.argv[4]) if len(sys.argv) > 4 else b""
 client = KazooClient(hosts=server, timeout=10)
-client.start(timeout=30)
+try:
+    client.start(timeout=30)
+except KazooTimeoutError:
+    sys.exit("zk.py: no session with ZooKeeper at %s within 30 s" % server)
 
 
 def show(where):
