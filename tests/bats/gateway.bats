@@ -548,7 +548,7 @@ lease() {
 V6=()
 
 @test "D71: another lease of a card replaces its first, a renewal its expiry, in one transaction; the end of an old one harms nothing" {
-	network 100
+	network 100 dhcp4_flag=False # the gateway's own dnsmasq would tell of the first lease too, when it comes to know it at its start
 	for with in nothing gateway; do
 		[ $with = nothing ] || gateway_start
 		EXPIRES=1900000000 lease add 52:54:00:00:00:01 10.100.0.20 vm1
