@@ -102,7 +102,7 @@ zone_is_gone() { [ "$(sql "$1" "SELECT count(*) FROM domains WHERE name = '$2'")
 	on "$p" pvcctl network dhcp add 100 52:54:00:00:00:98 10.100.0.204 --hostname meanwhile >/dev/null
 	wait_until 60 said "$p" 'the zones cannot be written into the database'
 	[ "$(primary)" = "$p" ]
-	on "$p" systemctl -q is-active pvc-primary.target pvc-gateway.service pvc-dns.service
+	all_active "$p" pvc-primary.target pvc-gateway.service pvc-dns.service
 	has_gateway "$p"
 	for n in $NODES; do on $n systemctl start patroni; done
 	wait_until 180 answers meanwhile.blue.local A 10.100.0.204

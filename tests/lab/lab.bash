@@ -30,6 +30,13 @@ zk_in_node() { "$LAB" net $PYTHON "$TOP/tests/lib/zk.py" "${LAB_ZK:-$NODE_ZK}" "
 node_key() { zk_in_node get "/nodes/$NODE/$1"; }
 node_key_is() { [ "$(node_key "$1")" = "$2" ]; }
 
+# all_active NODE UNIT...: each of them; `systemctl is-active` is content with one.
+all_active() {
+	local node=$1 unit
+	shift
+	for unit; do "$LAB" exec "$node" systemctl -q is-active "$unit" || return 1; done
+}
+
 # What the journal of this boot has of one unit: journal_of UNIT [ARGS].
 journal_of() {
 	local unit=$1

@@ -31,7 +31,7 @@ on() { "$LAB" exec "$@"; }
 primary() { zk_in_node get /primary_node; }
 other() { if [ "$1" = pvchv1 ]; then echo pvchv2; else echo pvchv1; fi; }
 has_gateway() { on "$1" ip -o address show dev vmbr100 | grep -q ' 10.100.0.1/24 '; }
-gateway_runs() { on "$1" systemctl -q is-active pvc-primary.target pvc-gateway.service && has_gateway "$1" && serves_dhcp "$1"; }
+gateway_runs() { all_active "$1" pvc-primary.target pvc-gateway.service && has_gateway "$1" && serves_dhcp "$1"; }
 serves_dhcp() { [ "$(on "$1" pgrep -cf '^dnsmasq --dhcp-hostsfile=/run/pvc/dnsmasq/100/')" = 2 ]; } # itself and its helper
 primary_serves() { gateway_runs "$(primary)"; } # whichever it is now
 no_gateway() { no has_gateway "$1" && no on "$1" pgrep -f dnsmasq/100/; }

@@ -89,7 +89,7 @@ two_never() {
 @test "kill -9 of pvc-watch-nodes, pvc-floating and pvc-gateway on the primary: all come back, never two holders" {
 	signal_unit "$WAS" pvc-floating KILL
 	signal_unit "$WAS" pvc-gateway KILL
-	wait_until 60 on "$WAS" systemctl -q is-active pvc-floating pvc-gateway
+	wait_until 60 all_active "$WAS" pvc-floating pvc-gateway
 	judge "$BATS_TEST_NUMBER" --max-gap 1000 || explain_role # their addresses stayed
 	signal_unit "$WAS" pvc-watch-nodes KILL
 	wait_until 60 on "$WAS" systemctl -q is-active pvc-watch-nodes
